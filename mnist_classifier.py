@@ -120,7 +120,11 @@ def load_mnist(data_dir: str | Path, device: torch.device) -> tuple[Digits, Digi
     try:
         parts = [datasets.MNIST(data_dir, train=train, download=True) for train in (True, False)]
     except (OSError, RuntimeError, ValueError) as error:
-        raise Failure(f"cannot get MNIST into {data_dir}: {error}") from error
+        folder = Path(data_dir, "MNIST", "raw")
+        raise Failure(
+            f"cannot get MNIST: {error}. Without a network, put its four .gz files into {folder} "
+            "(--data-dir names another place)"
+        ) from error
     train, test = (Digits(part.data.to(device), part.targets.to(device)) for part in parts)
     return train, test
 
@@ -241,6 +245,7 @@ def train_epoch(
     loss_sum, correct, seen = torch.zeros((), device=device), torch.zeros((), device=device), 0
     batches = torch.randperm(len(digits.labels)).to(device).split(config.batch_size)
     with tqdm(batches, desc=title, disable=None) as progress:
+        on_terminal = not progress.disable
         for step, batch in enumerate(progress, start=1):
             images = normalize(augment(to_float(digits.images[batch]), config))
             labels = digits.labels[batch]
@@ -254,10 +259,10 @@ def train_epoch(
             correct += (logits.argmax(dim=1) == labels).sum()
             seen += len(labels)
             # Reading a number back makes a GPU wait, so only now and then.
-            if not progress.disable and (step % 25 == 0 or step == len(batches)):
+            if on_terminal and (step % 25 == 0 or step == len(batches)):
                 progress.set_postfix_str(describe(loss_sum.item() / seen, correct.item() / seen))
     score = Score(loss_sum.item() / seen, correct.item() / seen)
-    if progress.disable:  # no terminal: one line to be read in a log
+    if not on_terminal:  # one line, to be read in a log
         seconds = time.perf_counter() - started
         print(f"{title}: {describe(*score)}, {seconds:.1f} s", flush=True)
     return score
@@ -397,7 +402,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("Training completed!")
         return 0
     except (Failure, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("error:", *str(error).split(), file=sys.stderr)  # on one line
         return 1
     except KeyboardInterrupt:
         print("interrupted: nothing was written", file=sys.stderr)

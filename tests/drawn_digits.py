@@ -1,0 +1,49 @@
+"""Digits that the tests draw themselves, like those of a pocket calculator, in MNIST's format."""
+
+import struct
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+# Each segment as (top, bottom, left, right) pixels of a 28x28 image.
+SEGMENTS = {
+    "a": (4, 6, 9, 19),
+    "b": (5, 14, 17, 19),
+    "c": (14, 23, 17, 19),
+    "d": (22, 24, 9, 19),
+    "e": (14, 23, 9, 11),
+    "f": (5, 14, 9, 11),
+    "g": (13, 15, 9, 19),
+}
+LIT = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abcdefg", "abcdfg")
+
+
+def draw_digits(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Return `count` images (N, 28, 28) uint8, shifted by up to a pixel and noisy, and labels."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(10, (count,), generator=generator)
+    images = torch.zeros(count, 28, 28)
+    for image, label in zip(images, labels.tolist(), strict=True):
+        down, right = (torch.randint(-1, 2, (2,), generator=generator)).tolist()
+        for segment in LIT[label]:
+            top, bottom, left, end = SEGMENTS[segment]
+            image[top + down : bottom + down, left + right : end + right] = 220
+    images += 30 * torch.rand(images.shape, generator=generator)
+    return images.to(torch.uint8), labels
+
+
+def write_idx(path: Path, values: Tensor) -> None:
+    """Write unsigned bytes in the format of MNIST's own files: a header of big-endian sizes."""
+    header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
+    path.write_bytes(header + values.to(torch.uint8).numpy().tobytes())
+
+
+def write_drawn_mnist(data_dir: Path, train: int, test: int) -> None:
+    """Write a small set of drawn digits where torchvision expects MNIST's unpacked files."""
+    raw = data_dir / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for prefix, count, seed in (("train", train, 1), ("t10k", test, 2)):
+        images, labels = draw_digits(count, seed)
+        write_idx(raw / f"{prefix}-images-idx3-ubyte", images)
+        write_idx(raw / f"{prefix}-labels-idx1-ubyte", labels)
