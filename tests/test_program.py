@@ -137,23 +137,13 @@ def test_help_shows_the_defaults_of_the_configuration(capsys):
         )
 
 
-@pytest.mark.parametrize(
-    "argument",
-    [
-        "--epochs=0",
-        "--epochs=20",
-        "--epochs=two",
-        "--batch-size=0",
-        "--batch-size=1.5",
-        "--lr=nan",
-        "--lr=-1",
-        "--lr=0",
-        "--lr=inf",
-        "--seed=-1",
-        "--no-such-option",
-        "surplus",
-    ],
-)
+WRONG_ARGUMENTS = """
+    --epochs=0 --epochs=20 --epochs=two --batch-size=0 --batch-size=1.5 --lr=nan --lr=-1 --lr=0
+    --lr=inf --seed=-1 --no-such-option surplus
+""".split()
+
+
+@pytest.mark.parametrize("argument", WRONG_ARGUMENTS)
 def test_wrong_arguments_exit_with_2_and_say_why(argument, capsys):
     with pytest.raises(SystemExit) as stop:
         main([argument, "--dry-run"])
