@@ -137,10 +137,20 @@ def test_help_shows_the_defaults_of_the_configuration(capsys):
         )
 
 
-WRONG_ARGUMENTS = """
-    --epochs=0 --epochs=20 --epochs=two --batch-size=0 --batch-size=1.5 --lr=nan --lr=-1 --lr=0
-    --lr=inf --seed=-1 --no-such-option surplus
-""".split()
+WRONG_ARGUMENTS = [
+    "--epochs=0",
+    "--epochs=20",
+    "--epochs=two",
+    "--batch-size=0",
+    "--batch-size=1.5",
+    "--lr=nan",
+    "--lr=-1",
+    "--lr=0",
+    "--lr=inf",
+    "--seed=-1",
+    "--no-such-option",
+    "surplus",
+]
 
 
 @pytest.mark.parametrize("argument", WRONG_ARGUMENTS)

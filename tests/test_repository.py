@@ -6,8 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_classifier import ACCURACY_FILE, MAX_EPOCHS, WEIGHTS_FILE, Config, SmallCNN
-from mnist_classifier import count_parameters, parse_args
+from mnist_classifier import (
+    ACCURACY_FILE,
+    MAX_EPOCHS,
+    WEIGHTS_FILE,
+    Config,
+    SmallCNN,
+    count_parameters,
+    parse_args,
+)
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
