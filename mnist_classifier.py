@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torchvision import datasets
 from tqdm import tqdm
 
@@ -41,18 +41,18 @@ class Config:
 
     epochs: int = 19
     batch_size: int = 128
-    lr: float = 0.1  # of the convolution filters: the step, as a share of an orthogonal matrix
-    lr_rest: float = 0.1  # of the other parameters, relative to lr
+    lr: float = 0.1  # of the convolution filters, whose updates are near-orthogonal matrices
+    lr_rest: float = 0.5  # of the other parameters, as a multiple of lr
     momentum: float = 0.9
-    warmup_steps: int = 100  # the rate climbs to lr in a straight line
-    average_decay: float = 0.995  # per step: the averaged weights remember about 200 steps
+    average_window: int = 9  # the averaged weights remember the last 1/9 of the steps so far
     lr_factor: float = 0.5  # multiplies the rate ...
     lr_patience: int = 0  # ... after the first epoch in which the training loss ...
-    lr_threshold: float = 0.1  # ... has not fallen by a tenth below its lowest
+    lr_threshold: float = 0.05  # ... is not a twentieth below its lowest
     rotation: float = 10.0  # degrees, either way
     translation: float = 2.0  # pixels, either way, along each axis
     scale: float = 0.1  # share of the size, either way, along each axis
     shear: float = 0.1  # pixels sideways per pixel of height, either way
+    clean_epochs: int = 2  # the last ones, without augmentation
     seed: int = 0
     device: str = "auto"
     data_dir: str = "data"
@@ -67,18 +67,18 @@ class Failure(Exception):
 
 
 def conv_block(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> list:
-    """Unpadded convolution, BatchNorm (whose shift makes a convolution bias useless), ReLU."""
+    """Unpadded convolution, BatchNorm (whose shift makes a convolution bias useless), SiLU."""
     return [
         nn.Conv2d(in_channels, out_channels, kernel_size, stride, bias=False),
         nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
+        nn.SiLU(inplace=True),
     ]
 
 
 class SmallCNN(nn.Module):
     """Map normalised images (N, 1, 28, 28) to raw logits (N, 10)."""
 
-    def __init__(self, dropout: float = 0.05) -> None:
+    def __init__(self, dropout: float = 0.1) -> None:
         super().__init__()
         self.features = nn.Sequential(  # (N, 1, 28, 28)
             *conv_block(1, 16, kernel_size=5, stride=2),  # (N, 16, 12, 12)
@@ -189,7 +189,7 @@ def evaluate(model: nn.Module, digits: Digits, batch_size: int = 1000) -> Score:
     return Score(loss_sum / len(digits.labels), correct / len(digits.labels))
 
 
-def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
+def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
     """Push every singular value of `matrix` (M, N) towards 1 and keep its directions.
 
     Newton-Schulz iteration with the quintic coefficients of Jordan et al., "Muon" (2024).
@@ -230,6 +230,21 @@ class Muon(torch.optim.Optimizer):
                 p.sub_(update, alpha=group["lr"])
 
 
+def make_average(model: nn.Module, config: Config) -> AveragedModel:
+    """Copy of `model` that follows it as a running average, batch statistics included.
+
+    The share of step t grows like t**(window - 1), so that the memory grows with the
+    training: short while the weights improve fast, long when they only jitter. This is the
+    polynomial-decay averaging of Shamir and Zhang, 2013.
+    """
+    window = config.average_window
+
+    def follow(averaged: Tensor, current: Tensor, steps: Tensor) -> Tensor:
+        return averaged + (current - averaged) * (window / (window + steps))
+
+    return AveragedModel(model, avg_fn=follow, use_buffers=True)
+
+
 def train_epoch(
     model: nn.Module,
     average: AveragedModel,
@@ -247,7 +262,10 @@ def train_epoch(
     with tqdm(batches, desc=title, disable=None) as progress:
         on_terminal = not progress.disable
         for step, batch in enumerate(progress, start=1):
-            images = normalize(augment(to_float(digits.images[batch]), config))
+            images = to_float(digits.images[batch])
+            if epoch <= config.epochs - config.clean_epochs:
+                images = augment(images, config)
+            images = normalize(images)
             labels = digits.labels[batch]
             logits = model(images)
             loss = F.cross_entropy(logits, labels)
@@ -301,9 +319,7 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[nn.Modul
     torch.manual_seed(config.seed)
     model = SmallCNN().to(train_set.labels.device)
     print(f"Total trainable parameters: {count_parameters(model)}", flush=True)
-    average = AveragedModel(
-        model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True
-    )
+    average = make_average(model, config)
     optimizer = Muon(model, config)
     scheduler = make_scheduler(optimizer, config)
     for epoch in range(1, config.epochs + 1):

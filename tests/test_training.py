@@ -16,6 +16,7 @@ class PixelReader(nn.Module):
     """Takes the value of the first pixel, in steps of 25, as the class, with a logit of 5."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        assert not torch.is_grad_enabled()  # evaluation remembers nothing for a backward pass
         pixels = (images[:, 0, 0, 0] * mnist_classifier.STD + mnist_classifier.MEAN) * 255
         return 5.0 * nn.functional.one_hot((pixels / 25).round().long(), 10)
 
@@ -191,6 +192,17 @@ def test_optimizer_moves_every_parameter_downhill():
     assert [name for name, p in model.named_parameters() if torch.equal(p, before[name])] == []
 
 
+def test_the_average_follows_weights_and_statistics_with_a_growing_memory():
+    model = nn.BatchNorm1d(1)
+    average = mnist_classifier.make_average(model, Config(average_window=3))
+    for value in (5.0, -2.0, 7.0, 1.0):  # shares of the new value: all, 3/4, 3/5, 3/6
+        model.running_mean.fill_(value)
+        model.weight.data.fill_(-value)
+        average.update_parameters(model)
+    assert average.module.running_mean.item() == pytest.approx(2.55)
+    assert average.module.weight.item() == pytest.approx(-2.55)
+
+
 def flat_parameters(model: nn.Module) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
@@ -198,15 +210,16 @@ def flat_parameters(model: nn.Module) -> torch.Tensor:
 def test_what_is_tested_and_returned_is_the_average_over_the_steps():
     digits = Digits(*draw_digits(60, seed=5))
 
-    def drift(average_decay: float) -> float:
+    def drift(average_window: int) -> float:
         """How far training takes the returned weights from their start."""
-        config = Config(epochs=2, batch_size=10, average_decay=average_decay)
+        config = Config(epochs=2, batch_size=10, average_window=average_window)
         model, score = mnist_classifier.train(config, digits, digits)
         assert score == evaluate(model, digits)
         torch.manual_seed(config.seed)
         return (flat_parameters(model) - flat_parameters(SmallCNN())).norm().item()
 
-    assert drift(average_decay=0.9999) < drift(average_decay=0.0) / 2
+    newest_only = 10**9
+    assert drift(average_window=1) < 0.8 * drift(average_window=newest_only)
 
 
 def test_the_seed_decides_everything():
