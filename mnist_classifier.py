@@ -66,7 +66,9 @@ class Failure(Exception):
 # --- model ---
 
 
-def conv_block(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> list:
+def conv_block(
+    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
+) -> list[nn.Module]:
     """Unpadded convolution, BatchNorm (whose shift makes a convolution bias useless), SiLU."""
     return [
         nn.Conv2d(in_channels, out_channels, kernel_size, stride, bias=False),
@@ -287,6 +289,7 @@ def train_epoch(
 
 
 def describe(loss: float, accuracy: float) -> str:
+    """The running figures of an epoch, for its bar or its line in a log."""
     return f"loss={loss:.3f}, acc={accuracy:.2%}"
 
 
@@ -337,14 +340,18 @@ def write_results(model: nn.Module, accuracy: float, output_dir: Path) -> None:
     """Write the weights and the test accuracy (in percent) of one run, both or neither.
 
     Each is written beside its place first, so that a full disk leaves the earlier pair whole.
+    Raises Failure if they cannot be written.
     """
     weights = {name: t.cpu().contiguous() for name, t in model.state_dict().items()}
-    with tempfile.TemporaryDirectory(dir=output_dir, prefix=".unfinished-") as temporary:
-        new = Path(temporary)
-        torch.save(weights, new / WEIGHTS_FILE)
-        (new / ACCURACY_FILE).write_text(f"{100 * accuracy:.2f}", encoding="ascii")
-        for name in (WEIGHTS_FILE, ACCURACY_FILE):
-            os.replace(new / name, output_dir / name)
+    try:
+        with tempfile.TemporaryDirectory(dir=output_dir, prefix=".unfinished-") as temporary:
+            new = Path(temporary)
+            torch.save(weights, new / WEIGHTS_FILE)
+            (new / ACCURACY_FILE).write_text(f"{100 * accuracy:.2f}", encoding="ascii")
+            for name in (WEIGHTS_FILE, ACCURACY_FILE):
+                os.replace(new / name, output_dir / name)
+    except (OSError, RuntimeError) as error:  # torch.save says RuntimeError when a disk is full
+        raise Failure(f"cannot write the results into {output_dir}: {error}") from error
 
 
 # --- command line ---
@@ -372,7 +379,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--epochs", type=number(int, 1, MAX_EPOCHS), default=Config.epochs, help="passes")
+    add(
+        "--epochs",
+        type=number(int, 1, MAX_EPOCHS),
+        default=Config.epochs,
+        help="passes over the training set",
+    )
     add(
         "--batch-size", type=number(int, 1, 60_000), default=Config.batch_size, help="images a step"
     )
@@ -390,7 +402,9 @@ def find_device(name: str) -> torch.device:
     if name == "auto":
         return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     try:
-        return torch.zeros(1, device=name).device
+        probe = torch.zeros(1, device=name)
+        probe.item()
+        return probe.device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise Failure(
@@ -405,14 +419,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = Config(**args)
     try:
         device = find_device(config.device)
-        if dry_run:
-            config = dataclasses.replace(config, epochs=min(config.epochs, 2))
-            train_set, test_set = random_digits(1000, device), random_digits(200, device)
-            train(config, train_set, test_set)
-        else:
+        with tempfile.TemporaryDirectory() as scratch:
+            if dry_run:
+                print("Dry run on noise: nothing is learned, and nothing is kept.")
+                config = dataclasses.replace(
+                    config, epochs=min(config.epochs, 3), output_dir=scratch
+                )
+                train_set, test_set = random_digits(600, device), random_digits(200, device)
+            else:
+                train_set, test_set = load_mnist(config.data_dir, device)
             output_dir = Path(config.output_dir)
             output_dir.mkdir(parents=True, exist_ok=True)
-            train_set, test_set = load_mnist(config.data_dir, device)
+            tempfile.TemporaryFile(dir=output_dir).close()  # better to fail now than after training
             model, score = train(config, train_set, test_set)
             write_results(model, score.accuracy, output_dir)
         print("Training completed!")

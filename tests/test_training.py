@@ -165,6 +165,19 @@ def test_an_epoch_shows_every_image_once_in_random_order_and_counts_the_short_la
     assert score.accuracy == 1.0  # ... and argmax takes the first, which is the label
 
 
+@pytest.mark.parametrize(("epoch", "augmented"), [(1, True), (4, True), (5, False), (6, False)])
+def test_the_last_epochs_see_the_images_as_they_are(epoch, augmented, monkeypatch):
+    monkeypatch.setattr(
+        mnist_classifier, "augment", lambda images, config: torch.zeros_like(images)
+    )
+    digits = Digits(torch.full((8, 28, 28), 255, dtype=torch.uint8), torch.zeros(8).long())
+    model = Recorder()
+    frozen = torch.optim.SGD(model.parameters(), lr=0.0)
+    config = Config(epochs=6, clean_epochs=2)
+    mnist_classifier.train_epoch(model, AveragedModel(model), frozen, digits, config, epoch)
+    assert (model.shown[0] < 0).all() == augmented  # black is below the mean, white above
+
+
 def test_orthogonalize_brings_singular_values_near_one_and_keeps_directions():
     matrix = torch.randn(16, 40)
     result = mnist_classifier.orthogonalize(matrix)
