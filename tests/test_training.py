@@ -149,13 +149,21 @@ class Recorder(nn.Module):
         return self.weight.expand(len(images), 10)
 
 
+def show_epoch(
+    digits: Digits, config: Config, epoch: int
+) -> tuple[Recorder, mnist_classifier.Score]:
+    """Run one epoch that changes no weight; return what was shown and the score."""
+    model = Recorder()
+    frozen = torch.optim.SGD(model.parameters(), lr=0.0)
+    average = AveragedModel(model)
+    return model, mnist_classifier.train_epoch(model, average, frozen, digits, config, epoch)
+
+
 def test_an_epoch_shows_every_image_once_in_random_order_and_counts_the_short_last_batch():
     images = torch.arange(10, dtype=torch.uint8).view(10, 1, 1).expand(10, 28, 28) * 20
     digits = Digits(images, torch.zeros(10, dtype=torch.long))
-    model = Recorder()
     config = Config(batch_size=4, rotation=0, translation=0, scale=0, shear=0)
-    frozen = torch.optim.SGD(model.parameters(), lr=0.0)
-    score = mnist_classifier.train_epoch(model, AveragedModel(model), frozen, digits, config, 1)
+    model, score = show_epoch(digits, config, epoch=1)
     assert [len(batch) for batch in model.shown] == [4, 4, 2]
     shown = torch.cat(model.shown)
     expected = (torch.arange(10) * 20 / 255 - mnist_classifier.MEAN) / mnist_classifier.STD
@@ -171,10 +179,7 @@ def test_the_last_epochs_see_the_images_as_they_are(epoch, augmented, monkeypatc
         mnist_classifier, "augment", lambda images, config: torch.zeros_like(images)
     )
     digits = Digits(torch.full((8, 28, 28), 255, dtype=torch.uint8), torch.zeros(8).long())
-    model = Recorder()
-    frozen = torch.optim.SGD(model.parameters(), lr=0.0)
-    config = Config(epochs=6, clean_epochs=2)
-    mnist_classifier.train_epoch(model, AveragedModel(model), frozen, digits, config, epoch)
+    model, _ = show_epoch(digits, Config(epochs=6, clean_epochs=2), epoch)
     assert (model.shown[0] < 0).all() == augmented  # black is below the mean, white above
 
 
