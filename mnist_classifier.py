@@ -1,7 +1,9 @@
 """Train a tiny convolutional network to read handwritten digits (MNIST).
 
-    python mnist_classifier.py                 # download, train, test, save
-    python mnist_classifier.py --help          # the options and their defaults
+    python mnist_classifier.py                     # download, train, test, save
+    python mnist_classifier.py --predict IMAGE...  # read digits from your own pictures
+    python mnist_classifier.py --evaluate          # test the saved weights again
+    python mnist_classifier.py --help              # the options and their defaults
 
 Fewer than 20,000 parameters, at most 19 epochs, more than 99.4 % of the test set right after the
 last one. The test set only reports: the learning rate follows the training loss, and the weights
@@ -15,16 +17,19 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel
 from torchvision import datasets
+from torchvision.transforms.v2.functional import pil_to_tensor
 from tqdm import tqdm
 
 IMAGE_SIZE = 28  # pixels, height and width
@@ -33,6 +38,9 @@ MEAN, STD = 0.1307, 0.3081  # of the training pixels, in the range 0 to 1
 MAX_EPOCHS = 19  # the claim is made for fewer than 20
 WEIGHTS_FILE = "final_model.pth"
 ACCURACY_FILE = "test_accuracy.txt"
+HISTORY_FILE = "history.csv"
+MISTAKES_FILE = "mistakes.png"
+MAX_PIXELS = 50_000_000  # of a picture to be read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,11 +77,11 @@ class Failure(Exception):
 def conv_block(
     in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
 ) -> list[nn.Module]:
-    """Unpadded convolution, BatchNorm (whose shift makes a convolution bias useless), SiLU."""
+    """Unpadded convolution, BatchNorm (whose shift makes a convolution bias useless), Hardswish."""
     return [
         nn.Conv2d(in_channels, out_channels, kernel_size, stride, bias=False),
         nn.BatchNorm2d(out_channels),
-        nn.SiLU(inplace=True),
+        nn.Hardswish(),
     ]
 
 
@@ -165,8 +173,11 @@ def augment(images: Tensor, config: Config) -> Tensor:
         [cos * scale_x, shear - sin * scale_y, shift_x, sin * scale_x, cos * scale_y, shift_y],
         dim=1,
     ).view(-1, 2, 3)
-    grid = F.affine_grid(transform, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, align_corners=False)
+    axis = (torch.arange(IMAGE_SIZE, device=images.device) + 0.5) * pixels - 1
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    points = torch.stack([x, y, torch.ones_like(x)]).flatten(1)  # (3, 784)
+    grid = (transform @ points).view(-1, 2, IMAGE_SIZE, IMAGE_SIZE)
+    return F.grid_sample(images, grid.movedim(1, -1), align_corners=False)
 
 
 # --- training and evaluation ---
@@ -178,17 +189,31 @@ class Score(NamedTuple):
     loss: float
     accuracy: float
 
+    def __str__(self) -> str:
+        return f"Average loss: {self.loss:.4f}, Accuracy: {self.accuracy:.2%}"
+
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, digits: Digits, batch_size: int = 1000) -> Score:
-    """Score `model` on every one of `digits`. Leaves it in evaluation mode, otherwise unchanged."""
+def compute_logits(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
+    """Show `images` (N, 1, 28, 28), 0 to 1, to `model` in evaluation mode; return (N, 10)."""
     model.eval()
-    loss_sum = correct = 0.0
-    for images, labels in zip(*(part.split(batch_size) for part in digits), strict=True):
-        logits = model(normalize(to_float(images)))
-        loss_sum += F.cross_entropy(logits, labels, reduction="sum").item()
-        correct += (logits.argmax(dim=1) == labels).sum().item()
-    return Score(loss_sum / len(digits.labels), correct / len(digits.labels))
+    return torch.cat([model(normalize(batch)) for batch in images.split(batch_size)])
+
+
+def evaluate(model: nn.Module, digits: Digits) -> Score:
+    """Score `model` on every one of `digits`. Leaves it in evaluation mode, otherwise unchanged."""
+    logits = compute_logits(model, to_float(digits.images))
+    correct = (logits.argmax(dim=1) == digits.labels).sum().item()
+    return Score(F.cross_entropy(logits, digits.labels).item(), correct / len(digits.labels))
+
+
+def predict(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Read `images` (N, 1, 28, 28), 0 to 1.
+
+    Returns the digits, most probable first, and their probabilities, both (N, 10).
+    """
+    probabilities, digits = compute_logits(model, images).softmax(dim=1).sort(descending=True)
+    return digits, probabilities
 
 
 def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
@@ -199,7 +224,7 @@ def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
     x = matrix / (matrix.norm() + 1e-7)
     for _ in range(steps):
         gram = x @ x.T
-        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+        x = torch.addmm(x, gram.addmm(gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
     return x
 
 
@@ -219,12 +244,13 @@ class Muon(torch.optim.Optimizer):
             {"params": rest, "lr": config.lr * config.lr_rest, "orthogonal": False},
         ]
         super().__init__(groups, {"momentum": config.momentum})
+        self.velocity = {p: torch.zeros_like(p) for p in (*filters, *rest)}
 
     @torch.no_grad()
     def step(self) -> None:
         for group in self.param_groups:
             for p in group["params"]:
-                velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
+                velocity = self.velocity[p]
                 velocity.mul_(group["momentum"]).add_(p.grad)
                 update = p.grad.add(velocity, alpha=group["momentum"])
                 if group["orthogonal"]:
@@ -241,10 +267,12 @@ def make_average(model: nn.Module, config: Config) -> AveragedModel:
     """
     window = config.average_window
 
-    def follow(averaged: Tensor, current: Tensor, steps: Tensor) -> Tensor:
-        return averaged + (current - averaged) * (window / (window + steps))
+    def follow(averaged: list[Tensor], current: list[Tensor], steps: Tensor) -> None:
+        share = window / (window + steps)
+        for mine, new in zip(averaged, current, strict=True):
+            mine.copy_(mine + (new - mine) * share)
 
-    return AveragedModel(model, avg_fn=follow, use_buffers=True)
+    return AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
 
 
 def train_epoch(
@@ -313,8 +341,20 @@ def step_scheduler(scheduler: ReduceLROnPlateau, loss: float, epoch: int) -> Non
             print(f"Epoch {epoch:05}: reducing learning rate of group {i} to {group['lr']:.4e}.")
 
 
-def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[nn.Module, Score]:
-    """Train from scratch; return the averaged model and its score on the test set at the end.
+class Epoch(NamedTuple):
+    """One line of the history: what an epoch was trained with and what came of it."""
+
+    epoch: int
+    learning_rate: float
+    train_loss: float  # what the schedule watches
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    seconds: float  # of training, without the test
+
+
+def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[nn.Module, list[Epoch]]:
+    """Train from scratch; return the averaged model and the history, an entry an epoch.
 
     The average over the last steps is what is tested and kept: it is steadier and more accurate
     than the weights that the optimizer moves.
@@ -325,33 +365,280 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[nn.Modul
     average = make_average(model, config)
     optimizer = Muon(model, config)
     scheduler = make_scheduler(optimizer, config)
+    history = []
     for epoch in range(1, config.epochs + 1):
+        rate, started = optimizer.param_groups[0]["lr"], time.perf_counter()
         train_score = train_epoch(model, average, optimizer, train_set, config, epoch)
+        seconds = time.perf_counter() - started
         step_scheduler(scheduler, train_score.loss, epoch)
         test_score = evaluate(average.module, test_set)  # for the reader only: steers nothing
-        print(
-            f"Test set: Average loss: {test_score.loss:.4f}, Accuracy: {test_score.accuracy:.2%}",
-            flush=True,
-        )
-    return average.module, test_score
+        print(f"Test set: {test_score}", flush=True)
+        history.append(Epoch(epoch, rate, *train_score, *test_score, round(seconds, 3)))
+    return average.module, history
 
 
-def write_results(model: nn.Module, accuracy: float, output_dir: Path) -> None:
-    """Write the weights and the test accuracy (in percent) of one run, both or neither.
+# --- results ---
 
-    Each is written beside its place first, so that a full disk leaves the earlier pair whole.
+
+def write_files(output_dir: Path, writers: dict[str, Callable[[Path], object]]) -> None:
+    """Write each named file into `output_dir` by calling its writer with a path: all, or none.
+
+    Each is written beside its place first, so that a full disk leaves the earlier files whole.
     Raises Failure if they cannot be written.
     """
-    weights = {name: t.cpu().contiguous() for name, t in model.state_dict().items()}
+    places = {name: output_dir / f"{name}.new" for name in writers}
     try:
-        with tempfile.TemporaryDirectory(dir=output_dir, prefix=".unfinished-") as temporary:
-            new = Path(temporary)
-            torch.save(weights, new / WEIGHTS_FILE)
-            (new / ACCURACY_FILE).write_text(f"{100 * accuracy:.2f}", encoding="ascii")
-            for name in (WEIGHTS_FILE, ACCURACY_FILE):
-                os.replace(new / name, output_dir / name)
+        for name, write in writers.items():
+            write(places[name])
+        for name, new in places.items():
+            os.replace(new, output_dir / name)
     except (OSError, RuntimeError) as error:  # torch.save says RuntimeError when a disk is full
+        for new in places.values():
+            new.unlink(missing_ok=True)
         raise Failure(f"cannot write the results into {output_dir}: {error}") from error
+
+
+def write_results(
+    model: nn.Module, history: list[Epoch], test_set: Digits, output_dir: Path
+) -> None:
+    """Write the weights of one run, its test accuracy (in percent), history and mistakes."""
+    weights = {name: t.cpu().contiguous() for name, t in model.state_dict().items()}
+    accuracy = f"{100 * history[-1].test_accuracy:.2f}"
+    lines = [",".join(map(str, line)) for line in (Epoch._fields, *history)]
+    mistakes = draw_mistakes(model, test_set)
+    write_files(
+        output_dir,
+        {
+            WEIGHTS_FILE: lambda path: torch.save(weights, path),
+            ACCURACY_FILE: lambda path: path.write_text(accuracy, encoding="ascii"),
+            HISTORY_FILE: lambda path: path.write_text("\n".join(lines) + "\n", encoding="ascii"),
+            MISTAKES_FILE: lambda path: mistakes.save(path, "PNG"),
+        },
+    )
+
+
+def load_model(output_dir: Path, device: torch.device) -> SmallCNN:
+    """Return the network with the weights in `output_dir`. Raises Failure if that cannot be."""
+    path = output_dir / WEIGHTS_FILE
+    model = SmallCNN()
+    try:
+        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except FileNotFoundError as error:
+        raise Failure(
+            f"no weights at {path}: train first, or name their folder with --output-dir"
+        ) from error
+    except Exception as error:  # whatever a broken or foreign file makes torch say
+        reason = str(error).splitlines()[0]
+        raise Failure(f"{path} does not hold the weights of this network: {reason}") from error
+    return model.to(device)
+
+
+def draw_mistakes(model: nn.Module, digits: Digits, columns: int = 8) -> Image.Image:
+    """Picture of the `digits` that `model` reads wrongly, the surest mistakes first."""
+    answers, probabilities = (t[:, 0].cpu() for t in predict(model, to_float(digits.images)))
+    images, labels = digits.images.cpu(), digits.labels.cpu()
+    wrong = torch.nonzero(answers != labels).flatten()
+    shown = wrong[probabilities[wrong].argsort(descending=True)][:200].tolist()
+    title = f"{len(wrong)} of {len(labels)} test digits read wrongly"
+    if shown:
+        title += ", the surest first" + (", 200 shown" if len(wrong) > 200 else "")
+    tile, gap, text = 112, 24, 44  # pixels: a digit, between tiles, below a digit
+    rows = math.ceil(len(shown) / columns)
+    size = (columns * (tile + gap) + gap, rows * (tile + text + gap) + text + gap)
+    page = Image.new("RGB", size, "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(size=17)
+    draw.text((gap, gap), title, "black", font)
+    for place, i in enumerate(shown):
+        left = gap + place % columns * (tile + gap)
+        top = gap + text + place // columns * (tile + text + gap)
+        picture = Image.fromarray(images[i].numpy())
+        page.paste(picture.resize((tile, tile), Image.Resampling.BICUBIC), (left, top))
+        answer, label = answers[i].item(), labels[i].item()
+        draw.text((left, top + tile + 3), f"{label} read as {answer}", "black", font)
+        draw.text((left, top + tile + 23), f"{probabilities[i]:.1%} sure", "dimgray", font)
+    return page
+
+
+def wilson_interval(correct: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % confidence interval of a fraction (Wilson, 1927)."""
+    fraction, spread = correct / total, z * z / total
+    middle = (fraction + spread / 2) / (1 + spread)
+    half = math.sqrt(fraction * (1 - fraction) * spread + spread * spread / 4) / (1 + spread)
+    return middle - half, middle + half
+
+
+def report(model: nn.Module, test_set: Digits, output_dir: Path) -> None:
+    """Print how `model` does on the test set, draw its mistakes, and check the claim beside it.
+
+    Raises Failure if the accuracy is not the one in the accuracy file.
+    """
+    started = time.perf_counter()
+    score = evaluate(model, test_set)
+    seconds = time.perf_counter() - started
+    answers = predict(model, to_float(test_set.images))[0][:, 0]
+    labels = test_set.labels
+    table = torch.zeros(NUM_CLASSES, NUM_CLASSES, dtype=torch.long)  # rows: labels
+    table.index_put_((labels.cpu(), answers.cpu()), torch.tensor(1), accumulate=True)
+    low, high = wilson_interval(table.trace().item(), len(labels))
+    print(f"Test set: {score}")
+    print(f"95% interval (Wilson): {low:.2%} to {high:.2%}, {len(labels)} images, {seconds:.2f} s")
+    print("Accuracy of each digit:")
+    for digit, row in enumerate(table):
+        print(f"  {digit}: {row[digit] / row.sum():.2%} of {row.sum()}")
+    wrong = table - table.diag().diag()
+    print("Most frequent confusions:")
+    for place in wrong.flatten().argsort(descending=True, stable=True)[:5].tolist():
+        label, answer = divmod(place, NUM_CLASSES)
+        if wrong[label, answer]:
+            print(f"  {label} read as {answer}: {wrong[label, answer]}")
+    claim = output_dir / ACCURACY_FILE
+    measured, claimed = f"{100 * score.accuracy:.2f}", claim.read_text(encoding="ascii").strip()
+    if measured != claimed:
+        raise Failure(f"{claim} claims {claimed!r}, but these weights give {measured}")
+    print(f"{claim} claims the same: {claimed}")
+    mistakes = draw_mistakes(model, test_set)
+    write_files(output_dir, {MISTAKES_FILE: lambda path: mistakes.save(path, "PNG")})
+    print(f"Mistakes drawn: {output_dir / MISTAKES_FILE}")
+
+
+# --- reading pictures ---
+
+
+def open_picture(path: str) -> Image.Image:
+    """Load an image file of any kind that Pillow knows. Raises Failure if that cannot be."""
+    if not Path(path).is_file():
+        raise Failure("not a file" if Path(path).exists() else "no such file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what matters is whether a digit can be seen
+            with Image.open(path) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise Failure(f"{image.width}x{image.height} pixels are too many")
+                image.load()
+                return image
+    except Image.UnidentifiedImageError as error:
+        raise Failure("not an image") from error
+    except Image.DecompressionBombError as error:
+        raise Failure("too many pixels") from error
+    except (Failure, MemoryError):
+        raise
+    except Exception as error:  # each format has its own ways to be broken
+        raise Failure(f"broken image ({error})") from error
+
+
+def to_mnist(picture: Image.Image) -> Tensor:
+    """Turn a picture of one digit into what MNIST would have made of it: (1, 28, 28), 0 to 1.
+
+    Dark ink or light, on a background that may be unevenly lit, anywhere in the picture. As in
+    MNIST, the digit is scaled to fit 20x20 pixels and its centre of mass put in the middle of
+    28x28. Pictures that are like that already stay as they are. Raises Failure if there is
+    nothing to be seen.
+    """
+    picture = ImageOps.exif_transpose(picture)
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    deep = picture.mode[0] in "IF"  # more than 8 bits, which converting to "L" would clip
+    pixels = pil_to_tensor(picture.convert("F" if deep else "L"))[0].float().nan_to_num(0, 0, 0)
+    if deep:
+        pixels = (pixels - pixels.min()) / (pixels.max() - pixels.min()).clamp(min=1e-9) * 255
+    if is_like_mnist(pixels):
+        return pixels.unsqueeze(0) / 255
+    ink = crop_to_ink(find_ink(fit(pixels, 400) if max(pixels.shape) > 400 else pixels))
+    ink = fit(ink, 20)
+    height, width = ink.shape
+    ink = (ink / ink.quantile(0.95).clamp(min=0.5 * ink.max())).clamp(max=1)  # thin ones faded
+    digit = torch.zeros(1, IMAGE_SIZE, IMAGE_SIZE)
+    top, left = (round(IMAGE_SIZE / 2 - middle) for middle in centre_of_mass(ink))
+    top, left = min(top, IMAGE_SIZE - height), min(left, IMAGE_SIZE - width)
+    digit[0, top : top + height, left : left + width] = ink
+    return digit
+
+
+def fit(image: Tensor, size: int) -> Tensor:
+    """Scale `image` (H, W) so that the longer side is `size`; averages when it shrinks."""
+    shape = [max(1, round(size * side / max(image.shape))) for side in image.shape]
+    return F.interpolate(image[None, None], shape, mode="bilinear", antialias=True)[0, 0]
+
+
+def centre_of_mass(image: Tensor) -> list[float]:
+    """(row, column) in pixels from the top left corner of `image` (H, W)."""
+    mass = image / image.sum()
+    return [((torch.arange(n) + 0.5) @ mass.sum(1 - i)).item() for i, n in enumerate(mass.shape)]
+
+
+def is_like_mnist(pixels: Tensor) -> bool:
+    """Whether `pixels` (H, W) are 28x28 with a light digit in the middle of a black ground."""
+    if pixels.shape != (IMAGE_SIZE, IMAGE_SIZE) or pixels.max() == 0:
+        return False
+    frame = torch.cat([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    off_centre = max(abs(middle - IMAGE_SIZE / 2) for middle in centre_of_mass(pixels))
+    return frame.median().item() == 0 and off_centre < 1.5
+
+
+def find_ink(pixels: Tensor) -> Tensor:
+    """How much each of `pixels` (H, W) differs from the background, in the ink's direction.
+
+    The background is a plane, for a light from one side, through the pixels along the border:
+    the plane with the least absolute error, so that ink there does not count for much.
+    """
+    height, width = pixels.shape
+    y, x = torch.meshgrid(
+        torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
+    )
+    plane = torch.stack([torch.ones_like(x), x, y], dim=-1)  # (H, W, 3)
+    border = torch.maximum(x.abs(), y.abs()) > 0.96
+    points, values = plane[border], pixels[border].unsqueeze(1)
+    weights = torch.ones_like(values)
+    for _ in range(10):  # reweighted least squares
+        background = torch.linalg.lstsq(points * weights, values * weights).solution
+        weights = ((points @ background - values).abs() + 1).rsqrt()
+    ink = pixels - (plane @ background).squeeze(-1)
+    return ink if ink.pow(3).sum() > 0 else -ink  # strokes are few but strong
+
+
+def crop_to_ink(ink: Tensor) -> Tensor:
+    """Cut the box around the strokes out of `ink` (H, W); return it from 0 (none) to 1 (full).
+
+    Raises Failure if nothing stands out of the noise.
+    """
+    smooth = F.avg_pool2d(ink.unsqueeze(0), 3, stride=1, padding=1, count_include_pad=False)[0]
+    peak, noise = smooth.max(), (ink - smooth).abs().median()
+    if peak < max(8, 6 * noise):
+        raise Failure("blank: no digit stands out")
+    strokes = smooth > 0.4 * peak
+    rows, columns = (torch.nonzero(strokes.any(dim)).flatten() for dim in (1, 0))
+    box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return ((box / peak - 0.2) / 0.6).clamp(0, 1)
+
+
+def preview(digit: Tensor) -> str:
+    """Draw `digit` (1, 28, 28) as 14 lines of text: characters are about twice as high as wide."""
+    shades = " .:-=+*#%@"
+    levels = (F.avg_pool2d(digit, (2, 1))[0] * (len(shades) - 1)).round().int()
+    return "\n".join("".join(shades[level] for level in line) for line in levels.tolist())
+
+
+def predict_files(paths: Sequence[str], model: nn.Module, with_preview: bool) -> int:
+    """Print a line (file, digit, probability) for each of `paths`; return the exit code."""
+    digits = {}
+    failed = False
+    for path in paths:
+        try:
+            digits[path] = to_mnist(open_picture(path))
+        except Failure as failure:
+            print_error(f"{path}: {failure}")
+            failed = True
+    if digits:
+        answers, probabilities = predict(model, torch.stack(list(digits.values())))
+        for path, digit, answer, probability in zip(
+            digits, digits.values(), answers.tolist(), probabilities.tolist(), strict=True
+        ):
+            print(f"{path}\t{answer[0]}\t{probability[0]:.4f}")
+            if with_preview:
+                print(preview(digit))
+                print(f"second guess: {answer[1]}, {probability[1]:.4f}")
+    return int(failed)
 
 
 # --- command line ---
@@ -392,8 +679,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--seed", type=number(int, 0, 2**63 - 1), default=Config.seed, help="of all randomness")
     add("--device", default=Config.device, help="auto, cpu, cuda, cuda:1, mps, ...")
     add("--data-dir", default=Config.data_dir, help="where MNIST is, or is downloaded to")
-    add("--output-dir", default=Config.output_dir, help="where the results are written")
-    add("--dry-run", action="store_true", help="a few steps on noise; downloads and keeps nothing")
+    add("--output-dir", default=Config.output_dir, help="where weights and results are")
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument(
+        "--predict", nargs="+", metavar="IMAGE", help="read these pictures instead of training"
+    )
+    modes.add_argument(
+        "--evaluate", action="store_true", help="test the saved weights instead of training"
+    )
+    modes.add_argument(
+        "--dry-run", action="store_true", help="a few steps on noise; downloads and keeps nothing"
+    )
+    add("--preview", action="store_true", help="with --predict: draw what the network sees")
     return parser.parse_args(argv)
 
 
@@ -412,31 +709,48 @@ def find_device(name: str) -> torch.device:
         ) from error
 
 
+def print_error(message: str) -> None:
+    """Print `message` on one line of standard error."""
+    print("error:", *message.split(), file=sys.stderr)
+
+
+def run_training(config: Config, dry_run: bool) -> None:
+    """Train as `config` says and write the results; on noise, and for nothing, if `dry_run`."""
+    device = find_device(config.device)
+    with tempfile.TemporaryDirectory() as scratch:
+        if dry_run:
+            print("Dry run on noise: nothing is learned, and nothing is kept.")
+            config = dataclasses.replace(config, epochs=min(config.epochs, 3), output_dir=scratch)
+            train_set, test_set = random_digits(600, device), random_digits(200, device)
+        else:
+            train_set, test_set = load_mnist(config.data_dir, device)
+        output_dir = Path(config.output_dir)
+        output_dir.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=output_dir).close()  # better to fail now than after training
+        model, history = train(config, train_set, test_set)
+        write_results(model, history, test_set, output_dir)
+    print("Training completed!")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with the arguments `argv`; return its exit code."""
-    args = vars(parse_args(argv))
-    dry_run = args.pop("dry_run")
-    config = Config(**args)
+    args = parse_args(argv)
+    settings = {field.name: getattr(args, field.name, None) for field in dataclasses.fields(Config)}
+    config = Config(**{name: value for name, value in settings.items() if value is not None})
+    output_dir = Path(config.output_dir)
     try:
-        device = find_device(config.device)
-        with tempfile.TemporaryDirectory() as scratch:
-            if dry_run:
-                print("Dry run on noise: nothing is learned, and nothing is kept.")
-                config = dataclasses.replace(
-                    config, epochs=min(config.epochs, 3), output_dir=scratch
-                )
-                train_set, test_set = random_digits(600, device), random_digits(200, device)
-            else:
-                train_set, test_set = load_mnist(config.data_dir, device)
-            output_dir = Path(config.output_dir)
-            output_dir.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=output_dir).close()  # better to fail now than after training
-            model, score = train(config, train_set, test_set)
-            write_results(model, score.accuracy, output_dir)
-        print("Training completed!")
+        if args.predict:
+            model = load_model(output_dir, torch.device("cpu"))
+            return predict_files(args.predict, model, args.preview)
+        if args.evaluate:
+            device = find_device(config.device)
+            model = load_model(output_dir, device)
+            report(model, load_mnist(config.data_dir, device)[1], output_dir)
+        else:
+            run_training(config, args.dry_run)
         return 0
     except (Failure, OSError) as error:
-        print("error:", *str(error).split(), file=sys.stderr)  # on one line
+        print_error(str(error))
         return 1
     except KeyboardInterrupt:
         print("interrupted: nothing was written", file=sys.stderr)

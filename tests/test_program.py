@@ -8,37 +8,25 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torchvision import datasets
 
 import mnist_classifier
-from mnist_classifier import Config, SmallCNN, evaluate, load_mnist, main
-from tests.drawn_digits import write_drawn_mnist
+from mnist_classifier import Config, Digits, Epoch, SmallCNN, evaluate, load_mnist, main
+from tests.drawn_digits import draw_digits
 
 PROGRAM = Path(mnist_classifier.__file__)
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    write_drawn_mnist(folder, train=1000, test=330)
-    return folder
 
 
 def arguments(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
     return [f"--data-dir={data_dir}", f"--output-dir={output_dir}", "--device=cpu", *more]
 
 
-@pytest.fixture(scope="module")
-def finished_run(data_dir, tmp_path_factory) -> Path:
-    """Output folder of a short training."""
-    output_dir = tmp_path_factory.mktemp("run") / "not" / "there yet"
-    assert main(arguments(data_dir, output_dir, "--epochs=3", "--batch-size=16")) == 0
-    return output_dir
-
-
 def test_a_run_learns_and_writes_weights_and_accuracy_of_the_same_network(finished_run, data_dir):
     assert sorted(path.name for path in finished_run.iterdir()) == [
         "final_model.pth",
+        "history.csv",
+        "mistakes.png",
         "test_accuracy.txt",
     ]
     content = (finished_run / "test_accuracy.txt").read_bytes()
@@ -189,17 +177,25 @@ def test_an_output_folder_that_cannot_be_is_found_before_training(data_dir, tmp_
     assert "Epoch" not in capsys.readouterr().out
 
 
+def write_some_results(output_dir: Path, accuracy: float) -> None:
+    last = Epoch(1, 0.1, 0.5, 0.8, 0.4, accuracy, 1.5)
+    digits = Digits(*draw_digits(10, seed=3))
+    mnist_classifier.write_results(SmallCNN(), [last], digits, output_dir)
+
+
 @pytest.mark.parametrize(
     ("accuracy", "content"), [(0.9958, b"99.58"), (1.0, b"100.00"), (0, b"0.00")]
 )
 def test_accuracy_file_is_the_percentage_and_nothing_else(accuracy, content, tmp_path):
-    mnist_classifier.write_results(SmallCNN(), accuracy, tmp_path)
+    write_some_results(tmp_path, accuracy)
     assert (tmp_path / "test_accuracy.txt").read_bytes() == content
 
 
-@pytest.mark.parametrize("fails", [(torch, "save"), (Path, "write_text")])
+@pytest.mark.parametrize(
+    "fails", [(torch, "save"), (Path, "write_text"), (Image.Image, "save"), (os, "replace")]
+)
 def test_a_write_that_fails_leaves_the_earlier_pair_whole(fails, tmp_path, monkeypatch):
-    mnist_classifier.write_results(SmallCNN(), 0.5, tmp_path)
+    write_some_results(tmp_path, 0.5)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def disk_full(*args, **kwargs):
@@ -207,5 +203,5 @@ def test_a_write_that_fails_leaves_the_earlier_pair_whole(fails, tmp_path, monke
 
     monkeypatch.setattr(*fails, disk_full)
     with pytest.raises(mnist_classifier.Failure, match="No space left"):
-        mnist_classifier.write_results(SmallCNN(), 0.75, tmp_path)
+        write_some_results(tmp_path, 0.75)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 import mnist_classifier
-from mnist_classifier import Config, Digits, Muon, SmallCNN, augment, evaluate
+from mnist_classifier import Config, Digits, Muon, SmallCNN, augment, evaluate, to_float
 from tests.drawn_digits import draw_digits
 
 
@@ -30,7 +30,10 @@ def pixel_digits(answers: list[int], labels: list[int]) -> Digits:
 def test_evaluate_weighs_every_image_the_same_with_a_short_last_batch():
     labels = [i % 10 for i in range(23)]
     answers = labels[:20] + [(label + 1) % 10 for label in labels[20:]]  # the last batch is wrong
-    score = evaluate(PixelReader(), pixel_digits(answers, labels), batch_size=10)
+    digits = pixel_digits(answers, labels)
+    logits = mnist_classifier.compute_logits(PixelReader(), to_float(digits.images), batch_size=10)
+    assert logits.argmax(dim=1).tolist() == answers
+    score = evaluate(PixelReader(), digits)
     assert score.accuracy == pytest.approx(20 / 23)
     all_wrong = math.log(math.exp(5) + 9)
     assert score.loss == pytest.approx(all_wrong - 5 * 20 / 23, rel=1e-5)
@@ -39,7 +42,7 @@ def test_evaluate_weighs_every_image_the_same_with_a_short_last_batch():
 def test_evaluate_leaves_weights_and_batch_statistics_unchanged():
     model = SmallCNN().train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    evaluate(model, Digits(*draw_digits(30, seed=3)), batch_size=8)
+    evaluate(model, Digits(*draw_digits(30, seed=3)))
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
 
@@ -231,8 +234,8 @@ def test_what_is_tested_and_returned_is_the_average_over_the_steps():
     def drift(average_window: int) -> float:
         """How far training takes the returned weights from their start."""
         config = Config(epochs=2, batch_size=10, average_window=average_window)
-        model, score = mnist_classifier.train(config, digits, digits)
-        assert score == evaluate(model, digits)
+        model, history = mnist_classifier.train(config, digits, digits)
+        assert history[-1][4:6] == evaluate(model, digits)
         torch.manual_seed(config.seed)
         return (flat_parameters(model) - flat_parameters(SmallCNN())).norm().item()
 
