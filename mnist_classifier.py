@@ -12,15 +12,24 @@ that are saved are those of the last epoch. README.md has the measurements and h
 
 import argparse
 import dataclasses
+import gzip
+import hashlib
+import http.client
+import json
 import math
 import os
+import platform
+import struct
 import sys
 import tempfile
 import time
+import urllib.request
 import warnings
+import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import torch
 import torch.nn.functional as F
@@ -39,8 +48,18 @@ MAX_EPOCHS = 19  # the claim is made for fewer than 20
 WEIGHTS_FILE = "final_model.pth"
 ACCURACY_FILE = "test_accuracy.txt"
 HISTORY_FILE = "history.csv"
+SETTINGS_FILE = "settings.json"
 MISTAKES_FILE = "mistakes.png"
+CHECKPOINT_FILE = "checkpoint.pth"
 MAX_PIXELS = 50_000_000  # of a picture to be read
+MNIST_SHA256 = {  # of the unpacked files: training images and labels, test images and labels
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+MAX_BYTES = 50_000_000  # of one of these files; the largest has 47,040,016
+NETWORK_TIMEOUT = 20.0  # seconds without an answer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,16 +146,63 @@ def load_mnist(data_dir: str | Path, device: torch.device) -> tuple[Digits, Digi
 
     Raises Failure if they can be neither found nor downloaded.
     """
-    try:
-        parts = [datasets.MNIST(data_dir, train=train, download=True) for train in (True, False)]
-    except (OSError, RuntimeError, ValueError) as error:
-        folder = Path(data_dir, "MNIST", "raw")
+    parts = []
+    for name, sha256 in MNIST_SHA256.items():
+        content = read_mnist_file(Path(data_dir, "MNIST", "raw", name), sha256)
+        dimensions = content[3]  # after that, the big-endian length of each (the IDX format)
+        shape = struct.unpack_from(f">{dimensions}I", content, offset=4)
+        values = torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=4 + 4 * dimensions)
+        parts.append(values.view(shape).to(device))
+    train_images, train_labels, test_images, test_labels = parts
+    return Digits(train_images, train_labels.long()), Digits(test_images, test_labels.long())
+
+
+def read_mnist_file(path: Path, sha256: str) -> bytes:
+    """Content of one of MNIST's files: as it is, or unpacked from its .gz, or downloaded.
+
+    Whatever has another checksum is passed over; a file that had to be unpacked or downloaded is
+    put in its place for the next time. Raises Failure if no source is whole.
+    """
+    packed = path.with_name(path.name + ".gz")
+    sources = [path, packed, *(mirror + packed.name for mirror in datasets.MNIST.mirrors)]
+    problems = []
+    for source in sources:
+        try:
+            if isinstance(source, str):
+                print(f"Downloading {source}", flush=True)
+                with urllib.request.urlopen(source, timeout=NETWORK_TIMEOUT) as response:
+                    content = gzip.GzipFile(fileobj=response).read(MAX_BYTES)
+            else:
+                with (open if source is path else gzip.open)(source, "rb") as file:
+                    content = file.read(MAX_BYTES)
+        except FileNotFoundError:
+            continue
+        except (OSError, EOFError, zlib.error, http.client.HTTPException) as error:
+            problems.append(f"{source}: {error or type(error).__name__}")
+            continue
+        if hashlib.sha256(content).hexdigest() == sha256:
+            break
+        problems.append(f"{source}: not MNIST's file (wrong SHA-256)")
+    else:
+        files = ", ".join(f"{name}.gz" for name in MNIST_SHA256)
         raise Failure(
-            f"cannot get MNIST: {error}. Without a network, put its four .gz files into {folder} "
-            "(--data-dir names another place)"
-        ) from error
-    train, test = (Digits(part.data.to(device), part.targets.to(device)) for part in parts)
-    return train, test
+            f"cannot get MNIST ({'; '.join(problems)}). Put the four files {files} into "
+            f"{path.parent}, or name another folder with --data-dir"
+        )
+    if source is not path:
+        save_mnist_file(path, content)
+    return content
+
+
+def save_mnist_file(path: Path, content: bytes) -> None:
+    """Put `content` in its place, if the folder can be written; two programs may do so at once."""
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_bytes(content)
+        os.replace(new, path)
+    except OSError:
+        new.unlink(missing_ok=True)
 
 
 def random_digits(count: int, device: torch.device) -> Digits:
@@ -244,13 +310,14 @@ class Muon(torch.optim.Optimizer):
             {"params": rest, "lr": config.lr * config.lr_rest, "orthogonal": False},
         ]
         super().__init__(groups, {"momentum": config.momentum})
-        self.velocity = {p: torch.zeros_like(p) for p in (*filters, *rest)}
+        for p in (*filters, *rest):
+            self.state[p]["velocity"] = torch.zeros_like(p)
 
     @torch.no_grad()
     def step(self) -> None:
         for group in self.param_groups:
             for p in group["params"]:
-                velocity = self.velocity[p]
+                velocity = self.state[p]["velocity"]
                 velocity.mul_(group["momentum"]).add_(p.grad)
                 update = p.grad.add(velocity, alpha=group["momentum"])
                 if group["orthogonal"]:
@@ -287,8 +354,9 @@ def train_epoch(
     model.train()
     title, started = f"Epoch {epoch}/{config.epochs}", time.perf_counter()
     device = digits.labels.device
-    loss_sum, correct, seen = torch.zeros((), device=device), torch.zeros((), device=device), 0
     batches = torch.randperm(len(digits.labels)).to(device).split(config.batch_size)
+    losses = torch.zeros(len(batches), device=device)  # sums over each batch
+    correct, seen = torch.zeros((), device=device), 0
     with tqdm(batches, desc=title, disable=None) as progress:
         on_terminal = not progress.disable
         for step, batch in enumerate(progress, start=1):
@@ -303,13 +371,17 @@ def train_epoch(
             loss.backward()
             optimizer.step()
             average.update_parameters(model)
-            loss_sum += loss.detach() * len(labels)
+            losses[step - 1] = loss.detach() * len(labels)
             correct += (logits.argmax(dim=1) == labels).sum()
             seen += len(labels)
             # Reading a number back makes a GPU wait, so only now and then.
             if on_terminal and (step % 25 == 0 or step == len(batches)):
-                progress.set_postfix_str(describe(loss_sum.item() / seen, correct.item() / seen))
-    score = Score(loss_sum.item() / seen, correct.item() / seen)
+                running = losses.sum().item() / seen, correct.item() / seen
+                progress.set_postfix_str(describe(*running))
+    if not losses.isfinite().all():
+        step = losses.isfinite().int().argmin().item() + 1
+        raise Failure(f"the loss is not finite at step {step} of epoch {epoch}; try a lower --lr")
+    score = Score(losses.sum().item() / seen, correct.item() / seen)
     if not on_terminal:  # one line, to be read in a log
         seconds = time.perf_counter() - started
         print(f"{title}: {describe(*score)}, {seconds:.1f} s", flush=True)
@@ -353,20 +425,34 @@ class Epoch(NamedTuple):
     seconds: float  # of training, without the test
 
 
-def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[nn.Module, list[Epoch]]:
+def train(
+    config: Config,
+    train_set: Digits,
+    test_set: Digits,
+    state: dict | None = None,
+    keep: Callable[[dict], object] = lambda state: None,
+) -> tuple[nn.Module, list[Epoch]]:
     """Train from scratch; return the averaged model and the history, an entry an epoch.
 
     The average over the last steps is what is tested and kept: it is steadier and more accurate
-    than the weights that the optimizer moves.
+    than the weights that the optimizer moves. After each epoch `keep` gets the state of the run;
+    with that as `state`, another call goes on from there, to the same bits.
     """
     torch.manual_seed(config.seed)
-    model = SmallCNN().to(train_set.labels.device)
+    device = train_set.labels.device
+    model = SmallCNN().to(device)
     print(f"Total trainable parameters: {count_parameters(model)}", flush=True)
     average = make_average(model, config)
     optimizer = Muon(model, config)
     scheduler = make_scheduler(optimizer, config)
-    history = []
-    for epoch in range(1, config.epochs + 1):
+    parts = {"model": model, "average": average, "optimizer": optimizer, "scheduler": scheduler}
+    history: list[Epoch] = []
+    if state:
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        history = [Epoch(*line) for line in state["history"]]
+        set_random_states(state["random"], device)
+    for epoch in range(len(history) + 1, config.epochs + 1):
         rate, started = optimizer.param_groups[0]["lr"], time.perf_counter()
         train_score = train_epoch(model, average, optimizer, train_set, config, epoch)
         seconds = time.perf_counter() - started
@@ -374,7 +460,23 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[nn.Modul
         test_score = evaluate(average.module, test_set)  # for the reader only: steers nothing
         print(f"Test set: {test_score}", flush=True)
         history.append(Epoch(epoch, rate, *train_score, *test_score, round(seconds, 3)))
+        state = {name: part.state_dict() for name, part in parts.items()}
+        state["history"] = [tuple(line) for line in history]
+        keep({**state, "random": get_random_states(device)})
     return average.module, history
+
+
+def get_random_states(device: torch.device) -> list[Tensor]:
+    """States of the random generators that training on `device` draws from."""
+    on_device = [] if device.type == "cpu" else [torch.get_device_module(device).get_rng_state()]
+    return [torch.get_rng_state(), *on_device]
+
+
+def set_random_states(states: list[Tensor], device: torch.device) -> None:
+    """Undo everything random since get_random_states gave `states`."""
+    torch.set_rng_state(states[0])
+    if device.type != "cpu":
+        torch.get_device_module(device).set_rng_state(states[1])
 
 
 # --- results ---
@@ -395,26 +497,46 @@ def write_files(output_dir: Path, writers: dict[str, Callable[[Path], object]]) 
     except (OSError, RuntimeError) as error:  # torch.save says RuntimeError when a disk is full
         for new in places.values():
             new.unlink(missing_ok=True)
-        raise Failure(f"cannot write the results into {output_dir}: {error}") from error
+        raise Failure(f"cannot write {', '.join(writers)} into {output_dir}: {error}") from error
 
 
 def write_results(
-    model: nn.Module, history: list[Epoch], test_set: Digits, output_dir: Path
+    model: nn.Module,
+    history: list[Epoch],
+    settings: dict[str, object],
+    test_set: Digits,
+    output_dir: Path,
 ) -> None:
-    """Write the weights of one run, its test accuracy (in percent), history and mistakes."""
+    """Write the weights of one run with its test accuracy, history, settings and mistakes."""
     weights = {name: t.cpu().contiguous() for name, t in model.state_dict().items()}
-    accuracy = f"{100 * history[-1].test_accuracy:.2f}"
     lines = [",".join(map(str, line)) for line in (Epoch._fields, *history)]
+    texts = {
+        ACCURACY_FILE: f"{100 * history[-1].test_accuracy:.2f}",
+        HISTORY_FILE: "\n".join(lines) + "\n",
+        SETTINGS_FILE: json.dumps(settings, indent=4) + "\n",
+    }
     mistakes = draw_mistakes(model, test_set)
     write_files(
         output_dir,
         {
             WEIGHTS_FILE: lambda path: torch.save(weights, path),
-            ACCURACY_FILE: lambda path: path.write_text(accuracy, encoding="ascii"),
-            HISTORY_FILE: lambda path: path.write_text("\n".join(lines) + "\n", encoding="ascii"),
+            **{name: partial(Path.write_text, data=text) for name, text in texts.items()},
             MISTAKES_FILE: lambda path: mistakes.save(path, "PNG"),
         },
     )
+
+
+def load_tensors(path: Path) -> dict:
+    """Return what torch.save wrote to `path`, tensors on the CPU, running no code from it.
+
+    Raises Failure if it is broken, FileNotFoundError if it is not there.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # whatever a broken or hostile file makes torch say
+        raise Failure(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
 
 
 def load_model(output_dir: Path, device: torch.device) -> SmallCNN:
@@ -422,15 +544,35 @@ def load_model(output_dir: Path, device: torch.device) -> SmallCNN:
     path = output_dir / WEIGHTS_FILE
     model = SmallCNN()
     try:
-        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        model.load_state_dict(load_tensors(path))
     except FileNotFoundError as error:
         raise Failure(
             f"no weights at {path}: train first, or name their folder with --output-dir"
         ) from error
-    except Exception as error:  # whatever a broken or foreign file makes torch say
-        reason = str(error).splitlines()[0]
-        raise Failure(f"{path} does not hold the weights of this network: {reason}") from error
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise Failure(f"{path} does not hold the weights of this network") from error
+    if not all(t.isfinite().all() for t in model.state_dict().values()):
+        raise Failure(f"{path} holds weights that are not finite")
     return model.to(device)
+
+
+def load_checkpoint(path: Path, settings: dict[str, object]) -> dict | None:
+    """Return the state of the run that `path` holds, or None if it is not there.
+
+    Raises Failure if it is broken or of a run with other settings.
+    """
+    try:
+        state = load_tensors(path)
+    except FileNotFoundError:
+        print(f"No checkpoint at {path}: starting at the first epoch", flush=True)
+        return None
+    if not isinstance(state, dict) or not isinstance(state.get("settings"), dict):
+        raise Failure(f"{path} is not a checkpoint of this program")
+    old = state["settings"]
+    changes = [f"{k} was {old.get(k)}, is {v}" for k, v in settings.items() if old.get(k) != v]
+    if changes:
+        raise Failure(f"{path} is of a run with other settings: {', '.join(changes)}")
+    return state
 
 
 def draw_mistakes(model: nn.Module, digits: Digits, columns: int = 8) -> Image.Image:
@@ -621,24 +763,21 @@ def preview(digit: Tensor) -> str:
 
 def predict_files(paths: Sequence[str], model: nn.Module, with_preview: bool) -> int:
     """Print a line (file, digit, probability) for each of `paths`; return the exit code."""
-    digits = {}
-    failed = False
+    names, digits = [], []
     for path in paths:
+        name = "".join(c if c.isprintable() else "?" for c in path)
         try:
-            digits[path] = to_mnist(open_picture(path))
+            digits.append(to_mnist(open_picture(path)))
+            names.append(name)
         except Failure as failure:
-            print_error(f"{path}: {failure}")
-            failed = True
+            print_error(f"{name}: {failure}")
     if digits:
-        answers, probabilities = predict(model, torch.stack(list(digits.values())))
-        for path, digit, answer, probability in zip(
-            digits, digits.values(), answers.tolist(), probabilities.tolist(), strict=True
-        ):
-            print(f"{path}\t{answer[0]}\t{probability[0]:.4f}")
+        answers, probabilities = (t.tolist() for t in predict(model, torch.stack(digits)))
+        for name, digit, answer, sure in zip(names, digits, answers, probabilities, strict=True):
+            print(f"{name}\t{answer[0]}\t{sure[0]:.4f}")
             if with_preview:
-                print(preview(digit))
-                print(f"second guess: {answer[1]}, {probability[1]:.4f}")
-    return int(failed)
+                print(f"{preview(digit)}\nsecond guess: {answer[1]}, {sure[1]:.4f}")
+    return int(len(names) < len(paths))
 
 
 # --- command line ---
@@ -660,8 +799,15 @@ def number(convert: Callable[[str], float], low: float, high: float) -> Callable
     return parse
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong on one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (--help shows the options)\n")
+
+
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description="Train a tiny convolutional network to read handwritten digits (MNIST).",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -687,6 +833,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     modes.add_argument(
         "--evaluate", action="store_true", help="test the saved weights instead of training"
     )
+    modes.add_argument("--resume", action="store_true", help="go on with an interrupted training")
     modes.add_argument(
         "--dry-run", action="store_true", help="a few steps on noise; downloads and keeps nothing"
     )
@@ -714,7 +861,25 @@ def print_error(message: str) -> None:
     print("error:", *message.split(), file=sys.stderr)
 
 
-def run_training(config: Config, dry_run: bool) -> None:
+def describe_run(config: Config, device: torch.device) -> dict[str, object]:
+    """Everything that decides the result of a run, to the bit."""
+    settings = dataclasses.asdict(config)
+    del settings["data_dir"], settings["output_dir"]
+    settings |= {"device": str(device), "threads": torch.get_num_threads()}
+    versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
+    return settings | versions | {"machine": platform.machine()}
+
+
+def prepare_output(output_dir: Path) -> None:
+    """Make `output_dir` and raise OSError now if nothing could be written there after training."""
+    output_dir.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=output_dir).close()
+    for name in (WEIGHTS_FILE, ACCURACY_FILE, HISTORY_FILE, SETTINGS_FILE, MISTAKES_FILE):
+        if (output_dir / name).is_dir():
+            raise IsADirectoryError(f"{output_dir / name} is a folder, but a file belongs there")
+
+
+def run_training(config: Config, resume: bool = False, dry_run: bool = False) -> None:
     """Train as `config` says and write the results; on noise, and for nothing, if `dry_run`."""
     device = find_device(config.device)
     with tempfile.TemporaryDirectory() as scratch:
@@ -724,19 +889,27 @@ def run_training(config: Config, dry_run: bool) -> None:
             train_set, test_set = random_digits(600, device), random_digits(200, device)
         else:
             train_set, test_set = load_mnist(config.data_dir, device)
-        output_dir = Path(config.output_dir)
-        output_dir.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=output_dir).close()  # better to fail now than after training
-        model, history = train(config, train_set, test_set)
-        write_results(model, history, test_set, output_dir)
+        output_dir, settings = Path(config.output_dir), describe_run(config, device)
+        prepare_output(output_dir)
+        print("Settings:", ", ".join(f"{name}={value}" for name, value in settings.items()))
+        checkpoint = output_dir / CHECKPOINT_FILE
+        state = load_checkpoint(checkpoint, settings) if resume else None
+
+        def keep(state: dict) -> None:
+            contents = {**state, "settings": settings}
+            write_files(output_dir, {CHECKPOINT_FILE: partial(torch.save, contents)})
+
+        model, history = train(config, train_set, test_set, state, keep)
+        write_results(model, history, settings, test_set, output_dir)
+        checkpoint.unlink()
     print("Training completed!")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with the arguments `argv`; return its exit code."""
     args = parse_args(argv)
-    settings = {field.name: getattr(args, field.name, None) for field in dataclasses.fields(Config)}
-    config = Config(**{name: value for name, value in settings.items() if value is not None})
+    names = [field.name for field in dataclasses.fields(Config) if field.name in args]
+    config = Config(**{name: getattr(args, name) for name in names})
     output_dir = Path(config.output_dir)
     try:
         if args.predict:
@@ -747,13 +920,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             model = load_model(output_dir, device)
             report(model, load_mnist(config.data_dir, device)[1], output_dir)
         else:
-            run_training(config, args.dry_run)
+            run_training(config, args.resume, args.dry_run)
         return 0
     except (Failure, OSError) as error:
         print_error(str(error))
         return 1
     except KeyboardInterrupt:
-        print("interrupted: nothing was written", file=sys.stderr)
+        print("interrupted: the same command with --resume goes on", file=sys.stderr)
         return 130
 
 

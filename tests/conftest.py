@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 
+import mnist_classifier
 from mnist_classifier import main
-from tests.drawn_digits import write_drawn_mnist
+from tests.drawn_digits import checksums, write_drawn_mnist
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -19,11 +20,13 @@ def fixed_seed():
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory) -> Path:
-    """Data folder of a small set of drawn digits."""
+def data_dir(tmp_path_factory):
+    """Data folder of a small set of drawn digits, which the program then takes for MNIST."""
     folder = tmp_path_factory.mktemp("data")
     write_drawn_mnist(folder, train=1000, test=330)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mnist_classifier, "MNIST_SHA256", checksums(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

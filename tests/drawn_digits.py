@@ -1,10 +1,17 @@
-"""Digits that the tests draw themselves, like those of a pocket calculator, in MNIST's format."""
+"""Digits that the tests draw themselves, like those of a pocket calculator, in MNIST's format.
 
+python -m tests.drawn_digits DATA_DIR ...    # the program, trusting the digits in DATA_DIR
+"""
+
+import hashlib
 import struct
+import sys
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+import mnist_classifier
 
 # Each segment as (top, bottom, left, right) pixels of a 28x28 image.
 SEGMENTS = {
@@ -40,10 +47,25 @@ def write_idx(path: Path, values: Tensor) -> None:
 
 
 def write_drawn_mnist(data_dir: Path, train: int, test: int) -> None:
-    """Write a small set of drawn digits where torchvision expects MNIST's unpacked files."""
+    """Write a small set of drawn digits where MNIST's unpacked files belong."""
     raw = data_dir / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for prefix, count, seed in (("train", train, 1), ("t10k", test, 2)):
         images, labels = draw_digits(count, seed)
         write_idx(raw / f"{prefix}-images-idx3-ubyte", images)
         write_idx(raw / f"{prefix}-labels-idx1-ubyte", labels)
+
+
+def checksums(data_dir: Path) -> dict[str, str]:
+    """What the program's own list of checksums would be if these files were MNIST."""
+    raw = data_dir / "MNIST" / "raw"
+    return {
+        name: hashlib.sha256((raw / name).read_bytes()).hexdigest()
+        for name in mnist_classifier.MNIST_SHA256
+    }
+
+
+if __name__ == "__main__":
+    data_dir, *arguments = sys.argv[1:]
+    mnist_classifier.MNIST_SHA256 = checksums(Path(data_dir))
+    sys.exit(mnist_classifier.main([f"--data-dir={data_dir}", *arguments]))

@@ -1,6 +1,6 @@
 """Redraw MNIST-like digits the way people's pictures look, and count how many are read rightly.
 
-    python -m tests.redraw DATA_DIR [WEIGHTS_DIR]     # on the real test set
+python -m tests.redraw DATA_DIR [WEIGHTS_DIR]     # on the real test set
 """
 
 import io
@@ -82,7 +82,10 @@ if __name__ == "__main__":
     cpu = torch.device("cpu")
     model = load_model(Path(sys.argv[2] if len(sys.argv) > 2 else "."), cpu)
     test_set = load_mnist(sys.argv[1], cpu)[1]
-    redrawn, files = read_redrawn(model, test_set, count=1000, seed=0), read_as_files(model, test_set)
+    redrawn, files = (
+        read_redrawn(model, test_set, count=1000, seed=0),
+        read_as_files(model, test_set),
+    )
     print(f"redrawn as people's pictures: {redrawn:.2%} of 1000 read rightly")
     print(f"as 28x28 PNG files: {files:.2%} of {len(test_set.labels)} read rightly")
     sys.exit(redrawn < 0.985)

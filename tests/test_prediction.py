@@ -1,7 +1,6 @@
 """Using the trained network: people's pictures, the claim re-derived, the mistakes drawn."""
 
 import os
-import random
 import re
 from pathlib import Path
 
