@@ -448,10 +448,14 @@ def train(
     parts = {"model": model, "average": average, "optimizer": optimizer, "scheduler": scheduler}
     history: list[Epoch] = []
     if state:
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        history = [Epoch(*line) for line in state["history"]]
-        set_random_states(state["random"], device)
+        try:
+            for name, part in parts.items():
+                part.load_state_dict(state[name])
+            history = [Epoch(*line) for line in state["history"]]
+            set_random_states(state["random"], device)
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise Failure(f"{CHECKPOINT_FILE} does not hold a state of this run") from error
+        check_finite(average, CHECKPOINT_FILE)
     for epoch in range(len(history) + 1, config.epochs + 1):
         rate, started = optimizer.param_groups[0]["lr"], time.perf_counter()
         train_score = train_epoch(model, average, optimizer, train_set, config, epoch)
@@ -495,9 +499,10 @@ def write_files(output_dir: Path, writers: dict[str, Callable[[Path], object]]) 
         for name, new in places.items():
             os.replace(new, output_dir / name)
     except (OSError, RuntimeError) as error:  # torch.save says RuntimeError when a disk is full
+        raise Failure(f"cannot write {', '.join(writers)} into {output_dir}: {error}") from error
+    finally:
         for new in places.values():
             new.unlink(missing_ok=True)
-        raise Failure(f"cannot write {', '.join(writers)} into {output_dir}: {error}") from error
 
 
 def write_results(
@@ -551,9 +556,14 @@ def load_model(output_dir: Path, device: torch.device) -> SmallCNN:
         ) from error
     except (RuntimeError, TypeError, AttributeError) as error:
         raise Failure(f"{path} does not hold the weights of this network") from error
-    if not all(t.isfinite().all() for t in model.state_dict().values()):
-        raise Failure(f"{path} holds weights that are not finite")
+    check_finite(model, str(path))
     return model.to(device)
+
+
+def check_finite(model: nn.Module, name: str) -> None:
+    """Raise Failure if a number in `model`, called `name`, is not finite."""
+    if not all(t.isfinite().all() for t in model.state_dict().values()):
+        raise Failure(f"{name} holds numbers that are not finite")
 
 
 def load_checkpoint(path: Path, settings: dict[str, object]) -> dict | None:
@@ -646,26 +656,30 @@ def report(model: nn.Module, test_set: Digits, output_dir: Path) -> None:
 # --- reading pictures ---
 
 
-def open_picture(path: str) -> Image.Image:
-    """Load an image file of any kind that Pillow knows. Raises Failure if that cannot be."""
+def read_picture(path: str) -> Tensor:
+    """Return the digit in an image file of any kind that Pillow knows: (1, 28, 28), 0 to 1.
+
+    Raises Failure if there is none.
+    """
     if not Path(path).is_file():
         raise Failure("not a file" if Path(path).exists() else "no such file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters is whether a digit can be seen
-            with Image.open(path) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise Failure(f"{image.width}x{image.height} pixels are too many")
-                image.load()
-                return image
+            with Image.open(path) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise Failure(f"too large: {picture.width}x{picture.height} pixels")
+                if picture.format == "EPS":
+                    raise Failure("a program in PostScript, which is not run")
+                return to_mnist(picture)
+    except Failure:
+        raise
     except Image.UnidentifiedImageError as error:
         raise Failure("not an image") from error
     except Image.DecompressionBombError as error:
-        raise Failure("too many pixels") from error
-    except (Failure, MemoryError):
-        raise
+        raise Failure("too large") from error
     except Exception as error:  # each format has its own ways to be broken
-        raise Failure(f"broken image ({error})") from error
+        raise Failure(f"broken image ({error or type(error).__name__})") from error
 
 
 def to_mnist(picture: Image.Image) -> Tensor:
@@ -767,7 +781,7 @@ def predict_files(paths: Sequence[str], model: nn.Module, with_preview: bool) ->
     for path in paths:
         name = "".join(c if c.isprintable() else "?" for c in path)
         try:
-            digits.append(to_mnist(open_picture(path)))
+            digits.append(read_picture(path))
             names.append(name)
         except Failure as failure:
             print_error(f"{name}: {failure}")
@@ -826,19 +840,17 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--device", default=Config.device, help="auto, cpu, cuda, cuda:1, mps, ...")
     add("--data-dir", default=Config.data_dir, help="where MNIST is, or is downloaded to")
     add("--output-dir", default=Config.output_dir, help="where weights and results are")
-    modes = parser.add_mutually_exclusive_group()
-    modes.add_argument(
-        "--predict", nargs="+", metavar="IMAGE", help="read these pictures instead of training"
-    )
-    modes.add_argument(
-        "--evaluate", action="store_true", help="test the saved weights instead of training"
-    )
-    modes.add_argument("--resume", action="store_true", help="go on with an interrupted training")
-    modes.add_argument(
-        "--dry-run", action="store_true", help="a few steps on noise; downloads and keeps nothing"
-    )
+    mode = parser.add_mutually_exclusive_group().add_argument
+    flag = partial(mode, action="store_true")
+    mode("--predict", nargs="+", metavar="IMAGE", help="read these pictures instead of training")
+    flag("--evaluate", help="test the saved weights instead of training")
+    flag("--resume", help="go on with an interrupted training")
+    flag("--dry-run", help="a few steps on noise; downloads and keeps nothing")
     add("--preview", action="store_true", help="with --predict: draw what the network sees")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.preview and not args.predict:
+        parser.error("--preview needs --predict")
+    return args
 
 
 def find_device(name: str) -> torch.device:
@@ -926,7 +938,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_error(str(error))
         return 1
     except KeyboardInterrupt:
-        print("interrupted: the same command with --resume goes on", file=sys.stderr)
+        training = not (args.predict or args.evaluate or args.dry_run)
+        hint = "; the same command with --resume goes on" if training else ""
+        print(f"interrupted{hint}", file=sys.stderr)
         return 130
 
 

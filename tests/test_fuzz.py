@@ -1,0 +1,140 @@
+"""Hundreds of broken, hostile and odd files for --predict."""
+
+import io
+import os
+import random
+import re
+import resource
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import mnist_classifier
+from tests.test_prediction import draw_seven
+
+PROGRAM = Path(mnist_classifier.__file__)
+
+
+def encode(picture: Image.Image, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = b"IDAT" + zlib.compress(bytes(10_000_000), 9)
+    chunks = (header, data, b"IEND")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks
+    )
+
+
+def damaged_files(rng: random.Random) -> dict[str, bytes]:
+    """Files of common formats, cut off or with bytes changed, anywhere."""
+    files = {}
+    for kind in (
+        "PNG",
+        "JPEG",
+        "GIF",
+        "BMP",
+        "TIFF",
+        "WEBP",
+        "ICO",
+        "TGA",
+        "PPM",
+        "PCX",
+        "JPEG2000",
+    ):
+        whole = encode(draw_seven("RGB", "white", "black", size=(64, 160)), kind)
+        for i in range(12):
+            files[f"cut-{i}.{kind}"] = whole[: rng.randrange(len(whole))]
+            flipped = bytearray(whole)
+            for _ in range(rng.choice((1, 3, 30))):
+                flipped[rng.randrange(min(len(whole), rng.choice((40, 10**9))))] = rng.randrange(
+                    256
+                )
+            files[f"flipped-{i}.{kind}"] = bytes(flipped)
+    return files
+
+
+def odd_files(rng: random.Random) -> dict[str, bytes]:
+    files = {
+        "bomb.png": png_that_claims(50_000, 50_000),
+        "large.png": png_that_claims(7_000, 7_000),
+        "bomb.gif": b"GIF89a" + struct.pack("<HHBBB", 50_000, 50_000, 0, 0, 0) + b"\x3b",
+        "bomb.bmp": b"BM" + bytes(12) + struct.pack("<IiiHH24x", 40, 50_000, 50_000, 1, 24),
+        "empty.png": b"",
+        "text.jpg": b"a five, written with care",
+        "noise.bin": rng.randbytes(5000),
+        "script.eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n{} loop\n",
+        "vector.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        "dot.png": encode(Image.new("L", (1, 1), 99), "PNG"),
+        "long.png": encode(Image.new("L", (1, 10_000), 99), "PNG"),
+        "wide.png": encode(Image.new("RGB", (10_000, 1), "red"), "PNG"),
+    }
+    for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "F", "CMYK", "YCbCr", "LAB"):
+        for name, size in (("black", (90, 90)), ("line", (1, 300)), ("dot", (2, 1))):
+            files[f"{name}-{mode}.tiff"] = encode(Image.new(mode, size), "TIFF")
+    for name in ("noise-a.png", "noise-b.png"):
+        picture = Image.frombytes("RGB", (200, 100), rng.randbytes(60_000))
+        files[name] = encode(picture, "PNG")
+    return files
+
+
+def good_files() -> dict[str, bytes]:
+    seven = draw_seven()
+    frames = [Image.new("L", (200, 160), shade) for shade in (255, 0)]
+    return {
+        "plain.png": encode(seven, "PNG"),
+        "-dash.png": encode(seven, "PNG"),
+        "cmyk.jpg": encode(seven.convert("CMYK"), "JPEG"),
+        "palette.gif": encode(seven.convert("P"), "GIF"),
+        "16-bit.png": encode(draw_seven("I;16", 60_000, 0), "PNG"),
+        "32-bit.tiff": encode(draw_seven("I", 2_000_000, 5), "TIFF"),
+        "alpha.png": encode(draw_seven("RGBA", (0, 0, 0, 0), (0, 0, 0, 255)), "PNG"),
+        "animated.gif": encode(seven, "GIF", save_all=True, append_images=frames),
+        "line\nfeed \x1b[31m.png": encode(seven, "PNG"),
+    }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and file names of POSIX")
+def test_hundreds_of_bad_files_do_no_harm_and_the_good_ones_are_answered(tmp_path, finished_run):
+    rng = random.Random(0)
+    bad = {**damaged_files(rng), **odd_files(rng)}
+    for name, content in {**bad, **good_files()}.items():
+        (tmp_path / name).write_bytes(content)
+    not_utf8 = os.path.join(os.fsencode(tmp_path), b"caf\xe9.png")
+    Path(os.fsdecode(not_utf8)).write_bytes(good_files()["plain.png"])
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    names = [os.path.join(b".", name) for name in os.listdir(os.fsencode(tmp_path))]
+    rng.shuffle(names)
+    assert len(names) > 300
+
+    result = subprocess.run(
+        [sys.executable, PROGRAM, f"--output-dir={finished_run}", "--predict", *names],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        timeout=120,
+    )
+    out, err = result.stdout.decode(), result.stderr.decode()
+    assert result.returncode == 1
+    lines = out.splitlines()
+    assert all(re.fullmatch(r"\./[^\t]+\t\d\t[01]\.\d{4}", line) for line in lines), out
+    assert all(line.startswith("error: ./") for line in err.splitlines()), err
+    assert len(lines) + len(err.splitlines()) == len(names)
+    for name in [*good_files(), "caf?.png"]:
+        shown = "".join(c if c.isprintable() else "?" for c in name)
+        assert f"./{shown}\t7\t" in out, shown
+    assert "error: ./script.eps: a program" in err
+    for name in ("bomb.png", "bomb.gif", "bomb.bmp", "text.jpg", "folder", "pipe", "black-L.tiff"):
+        assert f"error: ./{name}: " in err
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # KiB, of the hungriest child
+    assert peak < 1_000_000
