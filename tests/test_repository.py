@@ -13,6 +13,7 @@ from mnist_classifier import (
     Config,
     SmallCNN,
     count_parameters,
+    main,
     parse_args,
 )
 
@@ -70,3 +71,20 @@ def test_readme_states_the_size_of_the_network():
 
 def test_default_recipe_keeps_to_the_epoch_limit():
     assert Config.epochs <= MAX_EPOCHS < 20
+
+
+def test_readme_shows_what_predict_prints(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert main(["--predict", "tests/photo_of_a_5.jpg", "--preview"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    shown = README[README.index("tests/photo_of_a_5.jpg\t5\t") :].splitlines()[: len(printed)]
+    assert printed[0][:-6] == shown[0][:-6]  # all but the last digits of the probability
+    assert printed[-1][:15] == shown[-1][:15]
+    pairs = zip("".join(printed[1:-1]), "".join(shown[1:-1]), strict=True)
+    assert sum(a != b for a, b in pairs) < 10  # another JPEG decoder may round differently
+
+
+def test_what_a_run_leaves_is_not_committed_by_accident():
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert {"data/", "checkpoint.pth", "history.csv", "mistakes.png", "settings.json"} <= {*ignored}
+    assert not {WEIGHTS_FILE, ACCURACY_FILE} & {*ignored}
