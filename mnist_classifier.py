@@ -196,7 +196,7 @@ def read_mnist_file(path: Path, sha256: str) -> bytes:
 
 def save_mnist_file(path: Path, content: bytes) -> None:
     """Put `content` in its place, if the folder can be written; two programs may do so at once."""
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    new = path.with_name(f"{path.name}.{os.urandom(4).hex()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         new.write_bytes(content)
@@ -891,30 +891,30 @@ def prepare_output(output_dir: Path) -> None:
             raise IsADirectoryError(f"{output_dir / name} is a folder, but a file belongs there")
 
 
-def run_training(config: Config, resume: bool = False, dry_run: bool = False) -> None:
-    """Train as `config` says and write the results; on noise, and for nothing, if `dry_run`."""
-    device = find_device(config.device)
-    with tempfile.TemporaryDirectory() as scratch:
-        if dry_run:
-            print("Dry run on noise: nothing is learned, and nothing is kept.")
-            config = dataclasses.replace(config, epochs=min(config.epochs, 3), output_dir=scratch)
-            train_set, test_set = random_digits(600, device), random_digits(200, device)
-        else:
-            train_set, test_set = load_mnist(config.data_dir, device)
-        output_dir, settings = Path(config.output_dir), describe_run(config, device)
-        prepare_output(output_dir)
-        print("Settings:", ", ".join(f"{name}={value}" for name, value in settings.items()))
-        checkpoint = output_dir / CHECKPOINT_FILE
-        state = load_checkpoint(checkpoint, settings) if resume else None
+def run_training(config: Config, train_set: Digits, test_set: Digits, resume: bool) -> None:
+    """Train as `config` says, keeping a checkpoint meanwhile, and write the results."""
+    output_dir, settings = Path(config.output_dir), describe_run(config, train_set.labels.device)
+    prepare_output(output_dir)
+    print("Settings:", ", ".join(f"{name}={value}" for name, value in settings.items()))
+    checkpoint = output_dir / CHECKPOINT_FILE
+    state = load_checkpoint(checkpoint, settings) if resume else None
 
-        def keep(state: dict) -> None:
-            contents = {**state, "settings": settings}
-            write_files(output_dir, {CHECKPOINT_FILE: partial(torch.save, contents)})
+    def keep(state: dict) -> None:
+        contents = {**state, "settings": settings}
+        write_files(output_dir, {CHECKPOINT_FILE: partial(torch.save, contents)})
 
-        model, history = train(config, train_set, test_set, state, keep)
-        write_results(model, history, settings, test_set, output_dir)
-        checkpoint.unlink()
+    model, history = train(config, train_set, test_set, state, keep)
+    write_results(model, history, settings, test_set, output_dir)
+    checkpoint.unlink()
     print("Training completed!")
+
+
+def rehearse(config: Config, device: torch.device) -> None:
+    """Do a few steps of everything on noise, and keep nothing."""
+    print("Dry run on noise: nothing is learned, and nothing is kept.")
+    with tempfile.TemporaryDirectory() as scratch:
+        short = dataclasses.replace(config, epochs=min(config.epochs, 3), output_dir=scratch)
+        run_training(short, random_digits(600, device), random_digits(200, device), resume=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -927,12 +927,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.predict:
             model = load_model(output_dir, torch.device("cpu"))
             return predict_files(args.predict, model, args.preview)
-        if args.evaluate:
-            device = find_device(config.device)
+        device = find_device(config.device)
+        if args.dry_run:
+            rehearse(config, device)
+        elif args.evaluate:
             model = load_model(output_dir, device)
             report(model, load_mnist(config.data_dir, device)[1], output_dir)
         else:
-            run_training(config, args.resume, args.dry_run)
+            run_training(config, *load_mnist(config.data_dir, device), args.resume)
         return 0
     except (Failure, OSError) as error:
         print_error(str(error))

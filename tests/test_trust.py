@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import socketserver
 import subprocess
@@ -320,7 +321,13 @@ def test_the_settings_are_printed_and_kept(data_dir, tmp_path, capsys):
 SHORT_RUN = ["--device=cpu", "--epochs=5", "--batch-size=50"]
 
 
-def start(data_dir: Path, output_dir: Path, *more: str) -> subprocess.Popen:
+def start(
+    data_dir: Path, output_dir: Path, *more: str, largest_file: int | None = None
+) -> subprocess.Popen:
+    def limit_files() -> None:
+        if largest_file is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
     command = [sys.executable, "-m", "tests.drawn_digits", data_dir, f"--output-dir={output_dir}"]
     return subprocess.Popen(
         [*command, *SHORT_RUN, *more],
@@ -329,7 +336,22 @@ def start(data_dir: Path, output_dir: Path, *more: str) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=limit_files,
     )
+
+
+@pytest.mark.parametrize("largest_file", [0, 20_000, 200_000])  # bytes; a checkpoint has more
+def test_a_disk_that_fills_up_leaves_the_earlier_results_whole(data_dir, tmp_path, largest_file):
+    earlier = {"final_model.pth": b"weights", "test_accuracy.txt": b"99.99"}
+    for name, content in earlier.items():
+        (tmp_path / name).write_bytes(content)
+    process = start(data_dir, tmp_path, largest_file=largest_file)
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert re.fullmatch(r"error: cannot write .*\n", err)
+    left = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert {name: left[name] for name in earlier} == earlier
+    assert not [name for name in left if name.endswith(".new")]
 
 
 def results(output_dir: Path) -> dict[str, bytes]:
