@@ -121,6 +121,20 @@ def test_a_data_folder_that_cannot_be_written_is_enough(small_mnist, monkeypatch
     assert len(load_mnist(small_mnist, CPU)[0].labels) == 30
 
 
+def test_a_disk_that_fills_up_while_unpacking_leaves_no_half_file(small_mnist, monkeypatch):
+    pack(small_mnist)
+    write_bytes = Path.write_bytes
+
+    def write_half(path, content):
+        write_bytes(path, content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_half)
+    assert len(load_mnist(small_mnist, CPU)[0].labels) == 30
+    left = sorted(path.name for path in (small_mnist / "MNIST" / "raw").iterdir())
+    assert left == sorted(f"{name}.gz" for name in NAMES)
+
+
 class Server(socketserver.ThreadingTCPServer):
     """Answers every request on loopback with the same bytes, or with those of a file."""
 
