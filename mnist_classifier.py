@@ -883,12 +883,17 @@ def describe_run(config: Config, device: torch.device) -> dict[str, object]:
 
 
 def prepare_output(output_dir: Path) -> None:
-    """Make `output_dir` and raise OSError now if nothing could be written there after training."""
-    output_dir.mkdir(parents=True, exist_ok=True)
-    tempfile.TemporaryFile(dir=output_dir).close()
-    for name in (WEIGHTS_FILE, ACCURACY_FILE, HISTORY_FILE, SETTINGS_FILE, MISTAKES_FILE):
-        if (output_dir / name).is_dir():
-            raise IsADirectoryError(f"{output_dir / name} is a folder, but a file belongs there")
+    """Make `output_dir`. Raises Failure now if nothing could be written there after training."""
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=output_dir).close()
+        for name in (WEIGHTS_FILE, ACCURACY_FILE, HISTORY_FILE, SETTINGS_FILE, MISTAKES_FILE):
+            if (output_dir / name).is_dir():
+                raise IsADirectoryError(None, f"{name} is a folder there")
+    except OSError as error:
+        raise Failure(
+            f"cannot write into {output_dir}: {error.strerror}; --output-dir names another folder"
+        ) from error
 
 
 def run_training(config: Config, train_set: Digits, test_set: Digits, resume: bool) -> None:

@@ -169,8 +169,14 @@ def test_a_device_that_is_not_here_is_no_reason_to_use_another(device, capsys):
 
 def test_an_output_folder_that_cannot_be_is_found_before_training(data_dir, tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert_fails_with_one_line(arguments(data_dir, tmp_path / "file" / "out"), "file", capsys)
-    assert "Epoch" not in capsys.readouterr().out
+    (tmp_path / "taken" / "final_model.pth").mkdir(parents=True)
+    for name, reason in (("file/out", "Not a directory"), ("taken", "final_model.pth is a folder")):
+        output_dir = tmp_path / name
+        assert main(arguments(data_dir, output_dir)) == 1
+        out, err = capsys.readouterr()
+        assert err.startswith(f"error: cannot write into {output_dir}: {reason}")
+        assert len(err.splitlines()) == 1
+        assert "Epoch" not in out
 
 
 def write_some_results(output_dir: Path, accuracy: float) -> None:
