@@ -185,6 +185,14 @@ def write_some_results(output_dir: Path, accuracy: float) -> None:
     mnist_classifier.write_results(SmallCNN(), [last], {"seed": 0}, digits, output_dir)
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder where nobody may write")
+def test_a_folder_where_nothing_can_be_written_is_found_before_training(data_dir, capsys):
+    assert main(arguments(data_dir, Path("/proc"))) == 1
+    out, err = capsys.readouterr()
+    assert re.fullmatch(r"error: cannot write into /proc: .*--output-dir.*\n", err)
+    assert "Epoch" not in out
+
+
 @pytest.mark.parametrize(
     ("accuracy", "content"), [(0.9958, b"99.58"), (1.0, b"100.00"), (0, b"0.00")]
 )
@@ -199,6 +207,7 @@ def test_accuracy_file_is_the_percentage_and_nothing_else(accuracy, content, tmp
 def test_a_write_that_fails_leaves_the_earlier_pair_whole(fails, tmp_path, monkeypatch):
     write_some_results(tmp_path, 0.5)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(before) == 5
 
     def disk_full(*args, **kwargs):
         raise OSError(28, "No space left on device")

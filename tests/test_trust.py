@@ -332,7 +332,8 @@ def test_the_settings_are_printed_and_kept(data_dir, tmp_path, capsys):
 
 # --- interruption ---
 
-SHORT_RUN = ["--device=cpu", "--epochs=5", "--batch-size=50"]
+# A rate so low that the loss stands still, so that the schedule has something to remember.
+SHORT_RUN = ["--device=cpu", "--epochs=5", "--batch-size=50", "--lr=1e-4"]
 
 
 def start(
@@ -405,10 +406,42 @@ def test_a_run_that_is_stopped_after_any_epoch_resumes_to_the_same_bits(
     assert results(tmp_path) == uninterrupted
 
 
+def interrupted_run(run: list[str], monkeypatch) -> None:
+    """Let `run` end after its first epoch."""
+    train_epoch = mnist_classifier.train_epoch
+
+    def stop(model, average, optimizer, digits, config, epoch):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        return train_epoch(model, average, optimizer, digits, config, epoch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mnist_classifier, "train_epoch", stop)
+        assert main(run) == 130
+
+
+@pytest.mark.parametrize("poison", ["not finite", "missing", "other shape"])
+def test_a_checkpoint_that_cannot_be_gone_on_with_is_refused(
+    poison, data_dir, tmp_path, monkeypatch, capsys
+):
+    run = [f"--data-dir={data_dir}", f"--output-dir={tmp_path}", *SHORT_RUN]
+    interrupted_run(run, monkeypatch)
+    state = torch.load(tmp_path / "checkpoint.pth", weights_only=True)
+    if poison == "not finite":
+        state["average"]["module.head.bias"][0] = torch.nan
+    elif poison == "missing":
+        del state["random"]
+    else:
+        state["model"]["head.bias"] = torch.zeros(3)
+    torch.save(state, tmp_path / "checkpoint.pth")
+    capsys.readouterr()
+    assert main([*run, "--resume"]) == 1
+    assert re.fullmatch(r"error: checkpoint\.pth .*\n", capsys.readouterr().err)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pth"]
+
+
 def test_other_settings_are_named_and_refused(data_dir, tmp_path, uninterrupted, capsys):
     run = [f"--data-dir={data_dir}", f"--output-dir={tmp_path}", *SHORT_RUN]
-    (tmp_path / "history.csv").mkdir()  # so that the results cannot be written, but the rest can
-    (tmp_path / "history.csv").rmdir()
     torch.save({"settings": {"seed": 3}}, tmp_path / "checkpoint.pth")
     assert main([*run, "--resume"]) == 1
     err = capsys.readouterr().err
