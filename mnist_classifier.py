@@ -33,7 +33,7 @@ from typing import NamedTuple, NoReturn
 
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import ExifTags, Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel
@@ -51,7 +51,7 @@ HISTORY_FILE = "history.csv"
 SETTINGS_FILE = "settings.json"
 MISTAKES_FILE = "mistakes.png"
 CHECKPOINT_FILE = "checkpoint.pth"
-MAX_PIXELS = 50_000_000  # of a picture to be read
+MAX_PIXELS = 25_000_000  # of a picture to be read, so that less than 1 GB of memory does
 MNIST_SHA256 = {  # of the unpacked files: training images and labels, test images and labels
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -690,18 +690,21 @@ def to_mnist(picture: Image.Image) -> Tensor:
     28x28. Pictures that are like that already stay as they are. Raises Failure if there is
     nothing to be seen.
     """
-    picture = ImageOps.exif_transpose(picture)
+    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # copies are large: only if turned
+        picture = ImageOps.exif_transpose(picture)
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+        picture = Image.new("L", layer.size, "white")
+        picture.paste(layer.convert("L"), mask=layer.getchannel("A"))
     deep = picture.mode[0] in "IF"  # more than 8 bits, which converting to "L" would clip
-    pixels = pil_to_tensor(picture.convert("F" if deep else "L"))[0].float().nan_to_num(0, 0, 0)
+    gray = picture.convert("F" if deep else "L")
+    gray.thumbnail((400, 400), Image.Resampling.BOX)  # enough to see a digit
+    pixels = pil_to_tensor(gray)[0].float().nan_to_num(0, 0, 0)
     if deep:
         pixels = (pixels - pixels.min()) / (pixels.max() - pixels.min()).clamp(min=1e-9) * 255
     if is_like_mnist(pixels):
         return pixels.unsqueeze(0) / 255
-    ink = crop_to_ink(find_ink(fit(pixels, 400) if max(pixels.shape) > 400 else pixels))
-    ink = fit(ink, 20)
+    ink = fit(crop_to_ink(find_ink(pixels)), 20)
     height, width = ink.shape
     ink = (ink / ink.quantile(0.95).clamp(min=0.5 * ink.max())).clamp(max=1)  # thin ones faded
     digit = torch.zeros(1, IMAGE_SIZE, IMAGE_SIZE)

@@ -75,6 +75,7 @@ SAME_SEVENS = {
     "turned by the camera": turned_seven,
     "lit from one side": uneven_seven,
     "cropped tightly": lambda: draw_seven().crop((28, 48, 92, 132)),
+    "touching the upper edge": lambda: draw_seven().crop((26, 50, 94, 134)),
     "in a corner of a large picture": lambda: draw_seven(size=(390, 400)),
 }
 
@@ -88,6 +89,14 @@ def test_a_large_and_a_small_picture_look_the_same_to_the_network():
     assert_is_seven(to_mnist(draw_seven().resize((1600, 1280))))
     small = to_mnist(draw_seven().resize((75, 60), Image.Resampling.BOX))
     assert (small - SEVEN).abs().mean() < 0.03
+
+
+def test_a_thin_pen_leaves_no_gaps():
+    picture = Image.new("L", (300, 380), 255)
+    ImageDraw.Draw(picture).line([(50, 40), (250, 40), (120, 340)], fill=0, width=5)
+    inked = to_mnist(picture)[0] > 0.25
+    assert inked.any(dim=1).sum() == 20
+    assert inked[4].sum() >= 12  # the bar
 
 
 def test_mnist_images_go_through_unharmed():
