@@ -96,7 +96,7 @@ def test_a_thin_pen_leaves_no_gaps():
     ImageDraw.Draw(picture).line([(50, 40), (250, 40), (120, 340)], fill=0, width=5)
     inked = to_mnist(picture)[0] > 0.25
     assert inked.any(dim=1).sum() == 20
-    assert inked[4].sum() >= 12  # the bar
+    assert inked.sum(dim=1).max() >= 12  # the bar
 
 
 def test_mnist_images_go_through_unharmed():
