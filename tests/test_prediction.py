@@ -280,9 +280,21 @@ def test_the_picture_of_mistakes_shows_every_mistake(tmp_path):
     assert perfect.height < 100
 
 
+def test_the_surest_mistake_comes_first():
+    class SurerOfBrighter(torch.nn.Module):
+        def forward(self, images):
+            return images.mean(dim=(1, 2, 3)).unsqueeze(1) * torch.eye(10)[3]
+
+    shades = [90, 250, 170]
+    images = torch.tensor(shades, dtype=torch.uint8).view(3, 1, 1).expand(3, 28, 28)
+    page = mnist_classifier.draw_mistakes(SurerOfBrighter(), Digits(images, torch.zeros(3).long()))
+    assert [page.getpixel((80 + 136 * i, 130))[0] for i in range(3)] == sorted(shades)[::-1]
+
+
 def test_the_history_has_a_line_for_each_epoch(finished_run):
     header, *lines = (finished_run / "history.csv").read_text().splitlines()
     assert header == ",".join(mnist_classifier.Epoch._fields)
     assert [line.split(",")[0] for line in lines] == ["1", "2", "3"]
+    assert all(0 < float(line.split(",")[6]) < 100 for line in lines)  # seconds
     accuracy = (finished_run / "test_accuracy.txt").read_text()
     assert f"{100 * float(lines[-1].split(',')[5]):.2f}" == accuracy
