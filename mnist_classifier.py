@@ -51,7 +51,7 @@ HISTORY_FILE = "history.csv"
 SETTINGS_FILE = "settings.json"
 MISTAKES_FILE = "mistakes.png"
 CHECKPOINT_FILE = "checkpoint.pth"
-MAX_PIXELS = 25_000_000  # of a picture to be read, so that less than 1 GB of memory does
+MAX_PIXELS = 20_000_000  # of a picture to be read, so that less than 1 GB of memory does
 MNIST_SHA256 = {  # of the unpacked files: training images and labels, test images and labels
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -668,7 +668,9 @@ def read_picture(path: str) -> Tensor:
             warnings.simplefilter("ignore")  # what matters is whether a digit can be seen
             with Image.open(path) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
-                    raise Failure(f"too large: {picture.width}x{picture.height} pixels")
+                    raise Failure(
+                        f"too large: {picture.width * picture.height:,} pixels; at most {MAX_PIXELS:,} are read"
+                    )
                 if picture.format == "EPS":
                     raise Failure("a program in PostScript, which is not run")
                 return to_mnist(picture)
@@ -677,7 +679,7 @@ def read_picture(path: str) -> Tensor:
     except Image.UnidentifiedImageError as error:
         raise Failure("not an image") from error
     except Image.DecompressionBombError as error:
-        raise Failure("too large") from error
+        raise Failure(f"too large; at most {MAX_PIXELS:,} are read") from error
     except Exception as error:  # each format has its own ways to be broken
         raise Failure(f"broken image ({error or type(error).__name__})") from error
 
@@ -693,7 +695,7 @@ def to_mnist(picture: Image.Image) -> Tensor:
     if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # copies are large: only if turned
         picture = ImageOps.exif_transpose(picture)
     if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
+        layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
         picture = Image.new("L", layer.size, "white")
         picture.paste(layer.convert("L"), mask=layer.getchannel("A"))
     deep = picture.mode[0] in "IF"  # more than 8 bits, which converting to "L" would clip
