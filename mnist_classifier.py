@@ -667,10 +667,9 @@ def read_picture(path: str) -> Tensor:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters is whether a digit can be seen
             with Image.open(path) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise Failure(
-                        f"too large: {picture.width * picture.height:,} pixels; at most {MAX_PIXELS:,} are read"
-                    )
+                pixels = picture.width * picture.height
+                if pixels > MAX_PIXELS:
+                    raise Failure(f"too large: {pixels:,} pixels; at most {MAX_PIXELS:,} are read")
                 if picture.format == "EPS":
                     raise Failure("a program in PostScript, which is not run")
                 return to_mnist(picture)
