@@ -50,6 +50,7 @@ ACCURACY_FILE = "test_accuracy.txt"
 HISTORY_FILE = "history.csv"
 SETTINGS_FILE = "settings.json"
 MISTAKES_FILE = "mistakes.png"
+RESULT_FILES = (WEIGHTS_FILE, ACCURACY_FILE, HISTORY_FILE, SETTINGS_FILE, MISTAKES_FILE)
 CHECKPOINT_FILE = "checkpoint.pth"
 MAX_PIXELS = 20_000_000  # of a picture to be read, so that less than 1 GB of memory does
 MNIST_SHA256 = {  # of the unpacked files: training images and labels, test images and labels
@@ -464,9 +465,13 @@ def train(
         test_score = evaluate(average.module, test_set)  # for the reader only: steers nothing
         print(f"Test set: {test_score}", flush=True)
         history.append(Epoch(epoch, rate, *train_score, *test_score, round(seconds, 3)))
-        state = {name: part.state_dict() for name, part in parts.items()}
-        state["history"] = [tuple(line) for line in history]
-        keep({**state, "random": get_random_states(device)})
+        keep(
+            {
+                **{name: part.state_dict() for name, part in parts.items()},
+                "history": [tuple(line) for line in history],
+                "random": get_random_states(device),
+            }
+        )
     return average.module, history
 
 
@@ -516,7 +521,7 @@ def write_results(
     weights = {name: t.cpu().contiguous() for name, t in model.state_dict().items()}
     lines = [",".join(map(str, line)) for line in (Epoch._fields, *history)]
     texts = {
-        ACCURACY_FILE: f"{100 * history[-1].test_accuracy:.2f}",
+        ACCURACY_FILE: format_accuracy(history[-1].test_accuracy),
         HISTORY_FILE: "\n".join(lines) + "\n",
         SETTINGS_FILE: json.dumps(settings, indent=4) + "\n",
     }
@@ -529,6 +534,11 @@ def write_results(
             MISTAKES_FILE: lambda path: mistakes.save(path, "PNG"),
         },
     )
+
+
+def format_accuracy(accuracy: float) -> str:
+    """Content of the accuracy file: a percentage, and nothing else."""
+    return f"{100 * accuracy:.2f}"
 
 
 def load_tensors(path: Path) -> dict:
@@ -644,7 +654,8 @@ def report(model: nn.Module, test_set: Digits, output_dir: Path) -> None:
         if wrong[label, answer]:
             print(f"  {label} read as {answer}: {wrong[label, answer]}")
     claim = output_dir / ACCURACY_FILE
-    measured, claimed = f"{100 * score.accuracy:.2f}", claim.read_text(encoding="ascii").strip()
+    measured = format_accuracy(score.accuracy)
+    claimed = claim.read_text(encoding="ascii").strip()
     if measured != claimed:
         raise Failure(f"{claim} claims {claimed!r}, but these weights give {measured}")
     print(f"{claim} claims the same: {claimed}")
@@ -891,7 +902,7 @@ def prepare_output(output_dir: Path) -> None:
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=output_dir).close()
-        for name in (WEIGHTS_FILE, ACCURACY_FILE, HISTORY_FILE, SETTINGS_FILE, MISTAKES_FILE):
+        for name in RESULT_FILES:
             if (output_dir / name).is_dir():
                 raise IsADirectoryError(None, f"{name} is a folder there")
     except OSError as error:

@@ -14,10 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import mnist_classifier
 from tests.test_prediction import draw_seven
-
-PROGRAM = Path(mnist_classifier.__file__)
+from tests.test_program import PROGRAM, quiet_threads
 
 
 def encode(picture: Image.Image, kind: str, **options: object) -> bytes:
@@ -125,7 +123,7 @@ def test_hundreds_of_bad_files_do_no_harm_and_the_good_ones_are_answered(tmp_pat
     result = subprocess.run(
         [sys.executable, PROGRAM, f"--output-dir={finished_run}", "--predict", *names],
         cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env=quiet_threads(),
         capture_output=True,
         timeout=120,
     )

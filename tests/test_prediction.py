@@ -12,6 +12,7 @@ import mnist_classifier
 from mnist_classifier import Digits, Failure, SmallCNN, main, predict, to_mnist, wilson_interval
 from tests.drawn_digits import draw_digits
 from tests.redraw import read_as_files, read_redrawn
+from tests.test_program import arguments
 
 
 def draw_seven(
@@ -220,8 +221,7 @@ def test_weights_that_are_not_there_are_no_traceback(tmp_path, capsys):
 
 
 def evaluate_saved(output_dir: Path, data_dir: Path) -> int:
-    where = [f"--output-dir={output_dir}", f"--data-dir={data_dir}", "--device=cpu"]
-    return main(["--evaluate", *where])
+    return main(arguments(data_dir, output_dir, "--evaluate"))
 
 
 def test_evaluate_derives_the_claim_again(finished_run, data_dir, capsys):
@@ -263,7 +263,7 @@ def test_wilson_interval_is_the_published_one():
     assert wilson_interval(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
 
 
-def test_the_picture_of_mistakes_shows_every_mistake(tmp_path):
+def test_the_picture_of_mistakes_shows_every_mistake():
     class Constant(torch.nn.Module):
         def forward(self, images):
             return torch.eye(10)[3].expand(len(images), 10)

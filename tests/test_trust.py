@@ -22,6 +22,7 @@ from torchvision import datasets
 import mnist_classifier
 from mnist_classifier import Digits, Failure, SmallCNN, load_mnist, main
 from tests.drawn_digits import checksums, draw_digits, write_drawn_mnist
+from tests.test_program import arguments, quiet_threads
 
 CPU = torch.device("cpu")
 NAMES = list(mnist_classifier.MNIST_SHA256)
@@ -301,8 +302,7 @@ def test_a_bad_checkpoint_is_refused_and_runs_nothing(
 def test_a_loss_that_is_not_finite_stops_the_run(data_dir, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(mnist_classifier, "augment", poison_third_call())
     (tmp_path / "test_accuracy.txt").write_text("99.99")
-    run = [f"--data-dir={data_dir}", f"--output-dir={tmp_path}", "--device=cpu", "--epochs=3"]
-    assert main(run) == 1
+    assert main(arguments(data_dir, tmp_path, "--epochs=3")) == 1
     assert "not finite at step 3 of epoch 1" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["test_accuracy.txt"]
     assert (tmp_path / "test_accuracy.txt").read_text() == "99.99"
@@ -319,8 +319,8 @@ def poison_third_call():
 
 
 def test_the_settings_are_printed_and_kept(data_dir, tmp_path, capsys):
-    run = [f"--data-dir={data_dir}", f"--output-dir={tmp_path}", "--device=cpu", "--epochs=1"]
-    assert main([*run, "--seed=5", "--batch-size=500"]) == 0
+    run = arguments(data_dir, tmp_path, "--epochs=1", "--seed=5", "--batch-size=500")
+    assert main(run) == 0
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert settings["seed"] == 5
     assert settings["batch_size"] == 500
@@ -333,7 +333,7 @@ def test_the_settings_are_printed_and_kept(data_dir, tmp_path, capsys):
 # --- interruption ---
 
 # A rate so low that the loss stands still, so that the schedule has something to remember.
-SHORT_RUN = ["--device=cpu", "--epochs=5", "--batch-size=50", "--lr=1e-4"]
+SHORT_RUN = ["--epochs=5", "--batch-size=50", "--lr=1e-4"]
 
 
 def start(
@@ -343,11 +343,11 @@ def start(
         if largest_file is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
-    command = [sys.executable, "-m", "tests.drawn_digits", data_dir, f"--output-dir={output_dir}"]
+    command = [sys.executable, "-m", "tests.drawn_digits", data_dir]
     return subprocess.Popen(
-        [*command, *SHORT_RUN, *more],
+        [*command, *arguments(data_dir, output_dir, *SHORT_RUN, *more)],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env=quiet_threads(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -380,38 +380,28 @@ def results(output_dir: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def uninterrupted(data_dir, tmp_path_factory) -> dict[str, bytes]:
     output_dir = tmp_path_factory.mktemp("whole")
-    assert main([f"--data-dir={data_dir}", f"--output-dir={output_dir}", *SHORT_RUN]) == 0
+    assert main(arguments(data_dir, output_dir, *SHORT_RUN)) == 0
     return results(output_dir)
 
 
 def test_a_run_that_is_stopped_after_any_epoch_resumes_to_the_same_bits(
     data_dir, tmp_path, uninterrupted, monkeypatch, capsys
 ):
-    run = [f"--data-dir={data_dir}", f"--output-dir={tmp_path}", *SHORT_RUN]
-    train_epoch = mnist_classifier.train_epoch
+    run = arguments(data_dir, tmp_path, *SHORT_RUN)
     for epoch in range(2, 6):
-
-        def stop(model, average, optimizer, digits, config, number, last=epoch):
-            if number == last:
-                raise KeyboardInterrupt
-            return train_epoch(model, average, optimizer, digits, config, number)
-
-        monkeypatch.setattr(mnist_classifier, "train_epoch", stop)
-        assert main([*run, "--resume"]) == 130
+        interrupted_run([*run, "--resume"], epoch, monkeypatch)
         assert "--resume" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pth"]
-    monkeypatch.undo()
-    monkeypatch.setattr(mnist_classifier, "MNIST_SHA256", checksums(data_dir))
     assert main([*run, "--resume"]) == 0
     assert results(tmp_path) == uninterrupted
 
 
-def interrupted_run(run: list[str], monkeypatch) -> None:
-    """Let `run` end after its first epoch."""
+def interrupted_run(run: list[str], interrupted_epoch: int, monkeypatch) -> None:
+    """Interrupt `run` when `interrupted_epoch` begins."""
     train_epoch = mnist_classifier.train_epoch
 
     def stop(model, average, optimizer, digits, config, epoch):
-        if epoch == 2:
+        if epoch == interrupted_epoch:
             raise KeyboardInterrupt
         return train_epoch(model, average, optimizer, digits, config, epoch)
 
@@ -424,8 +414,8 @@ def interrupted_run(run: list[str], monkeypatch) -> None:
 def test_a_checkpoint_that_cannot_be_gone_on_with_is_refused(
     poison, data_dir, tmp_path, monkeypatch, capsys
 ):
-    run = [f"--data-dir={data_dir}", f"--output-dir={tmp_path}", *SHORT_RUN]
-    interrupted_run(run, monkeypatch)
+    run = arguments(data_dir, tmp_path, *SHORT_RUN)
+    interrupted_run(run, 2, monkeypatch)
     state = torch.load(tmp_path / "checkpoint.pth", weights_only=True)
     if poison == "not finite":
         state["average"]["module.head.bias"][0] = torch.nan
@@ -440,8 +430,8 @@ def test_a_checkpoint_that_cannot_be_gone_on_with_is_refused(
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pth"]
 
 
-def test_other_settings_are_named_and_refused(data_dir, tmp_path, uninterrupted, capsys):
-    run = [f"--data-dir={data_dir}", f"--output-dir={tmp_path}", *SHORT_RUN]
+def test_other_settings_are_named_and_refused(data_dir, tmp_path, capsys):
+    run = arguments(data_dir, tmp_path, *SHORT_RUN)
     torch.save({"settings": {"seed": 3}}, tmp_path / "checkpoint.pth")
     assert main([*run, "--resume"]) == 1
     err = capsys.readouterr().err
@@ -468,7 +458,6 @@ def test_killed_at_random_moments_it_still_ends_with_the_same_bits(
         process = start(data_dir, output_dir, "--resume")
         _, err = process.communicate()
         assert (process.returncode, err) == (0, "")
-        (output_dir / "checkpoint.pth.new").unlink(missing_ok=True)
         assert results(output_dir) == uninterrupted
         if kills == wanted:
             break
