@@ -6,6 +6,7 @@ import torch
 import mnist_classifier
 from mnist_classifier import main
 from tests.drawn_digits import checksums, write_drawn_mnist
+from tests.test_program import arguments
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -33,6 +34,5 @@ def data_dir(tmp_path_factory):
 def finished_run(data_dir, tmp_path_factory) -> Path:
     """Output folder of a short training on them."""
     output_dir = tmp_path_factory.mktemp("run") / "not" / "there yet"
-    where = [f"--data-dir={data_dir}", f"--output-dir={output_dir}", "--device=cpu"]
-    assert main([*where, "--epochs=3", "--batch-size=16"]) == 0
+    assert main(arguments(data_dir, output_dir, "--epochs=3", "--batch-size=16")) == 0
     return output_dir
