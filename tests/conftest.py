@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,7 +9,8 @@ import torch
 import mnist_classifier
 from mnist_classifier import main
 from tests.drawn_digits import checksums, write_drawn_mnist
-from tests.test_program import arguments
+
+PROGRAM = Path(mnist_classifier.__file__).resolve()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -36,3 +40,25 @@ def finished_run(data_dir, tmp_path_factory) -> Path:
     output_dir = tmp_path_factory.mktemp("run") / "not" / "there yet"
     assert main(arguments(data_dir, output_dir, "--epochs=3", "--batch-size=16")) == 0
     return output_dir
+
+
+def arguments(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
+    return [f"--data-dir={data_dir}", f"--output-dir={output_dir}", "--device=cpu", *more]
+
+
+def start(command: list[object], **options) -> subprocess.Popen:
+    """Start Python with `command` on one thread, as a user would, from the project's folder."""
+    options = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "cwd": PROGRAM.parent,
+    } | options
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
+    return subprocess.Popen([sys.executable, *map(str, command)], env=environment, **options)
+
+
+def assert_one_line(error: str, *parts: str) -> None:
+    """`error` is one line for the user, and says all of `parts`."""
+    assert error.startswith("error: ")
+    assert len(error.splitlines()) == 1, error
+    assert [part for part in parts if part not in error] == [], error

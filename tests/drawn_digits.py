@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import mnist_classifier
+from mnist_classifier import Digits
 
 # Each segment as (top, bottom, left, right) pixels of a 28x28 image.
 SEGMENTS = {
@@ -26,18 +27,18 @@ SEGMENTS = {
 LIT = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abcdefg", "abcdfg")
 
 
-def draw_digits(count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Return `count` images (N, 28, 28) uint8, shifted by up to a pixel and noisy, and labels."""
+def draw_digits(count: int, seed: int) -> Digits:
+    """Return `count` digits, each shifted by up to a pixel along each axis, and noisy."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(10, (count,), generator=generator)
-    images = torch.zeros(count, 28, 28)
-    for image, label in zip(images, labels.tolist(), strict=True):
+    images = torch.zeros(count, 1, 28, 28)
+    for image, label in zip(images[:, 0], labels.tolist(), strict=True):
         down, right = (torch.randint(-1, 2, (2,), generator=generator)).tolist()
         for segment in LIT[label]:
             top, bottom, left, end = SEGMENTS[segment]
             image[top + down : bottom + down, left + right : end + right] = 220
     images += 30 * torch.rand(images.shape, generator=generator)
-    return images.to(torch.uint8), labels
+    return Digits(images.to(torch.uint8), labels)
 
 
 def write_idx(path: Path, values: Tensor) -> None:
@@ -52,17 +53,17 @@ def write_drawn_mnist(data_dir: Path, train: int, test: int) -> None:
     raw.mkdir(parents=True)
     for prefix, count, seed in (("train", train, 1), ("t10k", test, 2)):
         images, labels = draw_digits(count, seed)
-        write_idx(raw / f"{prefix}-images-idx3-ubyte", images)
+        write_idx(raw / f"{prefix}-images-idx3-ubyte", images.squeeze(1))
         write_idx(raw / f"{prefix}-labels-idx1-ubyte", labels)
 
 
 def checksums(data_dir: Path) -> dict[str, str]:
     """What the program's own list of checksums would be if these files were MNIST."""
-    raw = data_dir / "MNIST" / "raw"
-    return {
-        name: hashlib.sha256((raw / name).read_bytes()).hexdigest()
-        for name in mnist_classifier.MNIST_SHA256
-    }
+    sums = {}
+    for name in mnist_classifier.MNIST_SHA256:
+        content = (data_dir / "MNIST" / "raw" / name).read_bytes()
+        sums[name] = hashlib.sha256(content[4 + 4 * content[3] :]).hexdigest()
+    return sums
 
 
 if __name__ == "__main__":

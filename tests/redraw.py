@@ -7,7 +7,6 @@ import io
 import math
 import random
 import sys
-from pathlib import Path
 
 import torch
 from PIL import Image, ImageFilter
@@ -69,7 +68,7 @@ def read_redrawn(model: nn.Module, digits: Digits, count: int, seed: int) -> flo
     right = 0
     for i in chosen:
         try:
-            answer = predict(model, to_mnist(redraw(digits.images[i], rng)).unsqueeze(0))[0][0, 0]
+            answer = predict(model, to_mnist(redraw(digits.images[i, 0], rng)).unsqueeze(0))[0]
             right += int(answer == digits.labels[i])
         except Failure:  # nothing seen: not read
             pass
@@ -79,16 +78,16 @@ def read_redrawn(model: nn.Module, digits: Digits, count: int, seed: int) -> flo
 def read_as_files(model: nn.Module, digits: Digits) -> float:
     """Fraction of `digits` that `model` reads rightly from untouched 28x28 PNG files."""
     images = []
-    for digit in digits.images:
+    for digit in digits.images[:, 0]:
         file = io.BytesIO()
         Image.fromarray(digit.numpy()).save(file, "PNG")
         images.append(to_mnist(Image.open(file)))
-    return (predict(model, torch.stack(images))[0][:, 0] == digits.labels).float().mean().item()
+    return (predict(model, torch.stack(images))[0] == digits.labels).float().mean().item()
 
 
 if __name__ == "__main__":
     cpu = torch.device("cpu")
-    model = load_model(Path(sys.argv[2] if len(sys.argv) > 2 else "."), cpu)
+    model = load_model(sys.argv[2] if len(sys.argv) > 2 else ".")
     test_set = load_mnist(sys.argv[1], cpu)[1]
     redrawn = read_redrawn(model, test_set, count=1000, seed=0)
     files, tested = read_as_files(model, test_set), evaluate(model, test_set).accuracy

@@ -1,72 +1,101 @@
 """The program as its user sees it, on small digits that the tests draw."""
 
+import json
+import math
 import os
+import random
 import re
+import signal
 import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
+from torch import nn
 
 import mnist_classifier
-from mnist_classifier import Config, Digits, Epoch, SmallCNN, evaluate, load_mnist, main
+from mnist_classifier import (
+    Config,
+    Digits,
+    Epoch,
+    Failure,
+    SmallCNN,
+    evaluate,
+    load_mnist,
+    load_model,
+    main,
+)
+from tests.conftest import PROGRAM, arguments, assert_one_line, start
 from tests.drawn_digits import draw_digits
 
-PROGRAM = Path(mnist_classifier.__file__)
+CPU = torch.device("cpu")
+RESULTS = {
+    "final_model.pth",
+    "history.csv",
+    "mistakes.png",
+    "settings.json",
+    "test_accuracy.txt",
+}
 
 
-def arguments(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
-    return [f"--data-dir={data_dir}", f"--output-dir={output_dir}", "--device=cpu", *more]
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+# --- a run ---
 
 
 def test_a_run_learns_and_writes_weights_and_accuracy_of_the_same_network(finished_run, data_dir):
-    assert sorted(path.name for path in finished_run.iterdir()) == [
-        "final_model.pth",
-        "history.csv",
-        "mistakes.png",
-        "settings.json",
-        "test_accuracy.txt",
-    ]
+    assert names(finished_run) == RESULTS
     content = (finished_run / "test_accuracy.txt").read_bytes()
     assert re.fullmatch(rb"\d{1,3}\.\d\d", content)
     assert float(content) > 95  # guessing gives 10
     model = SmallCNN()
     model.load_state_dict(torch.load(finished_run / "final_model.pth", weights_only=True))
-    test_set = load_mnist(data_dir, torch.device("cpu"))[1]
+    test_set = load_mnist(data_dir, CPU)[1]
     assert len(test_set.labels) == 330
     assert f"{100 * evaluate(model, test_set).accuracy:.2f}".encode() == content
 
 
+def test_the_history_has_a_line_for_each_epoch(finished_run):
+    header, *lines = (finished_run / "history.csv").read_text(encoding="ascii").splitlines()
+    assert header == ",".join(Epoch._fields)
+    assert [line.split(",")[0] for line in lines] == ["1", "2", "3"]
+    assert all(0 < float(line.split(",")[6]) < 1000 for line in lines)  # seconds
+    accuracy = (finished_run / "test_accuracy.txt").read_text(encoding="ascii")
+    assert f"{100 * float(lines[-1].split(',')[5]):.2f}" == accuracy
+
+
 def test_the_log_has_one_line_for_each_event(data_dir, tmp_path, capsys):
     # A rate that is too low to learn makes the loss stand still, so that the schedule acts.
-    assert main(arguments(data_dir, tmp_path, "--epochs=2", "--lr=1e-6")) == 0
+    assert main(arguments(data_dir, tmp_path, "--epochs=3", "--lr=1e-6", "--seed=5")) == 0
     out, err = capsys.readouterr()
-    lines = out.splitlines()
-    parameters = mnist_classifier.count_parameters(SmallCNN())
-    assert f"Total trainable parameters: {parameters}" in lines
-    assert "Epoch 00002: reducing learning rate of group 0 to 5.0000e-07." in lines
-    epoch = re.compile(r"Epoch [12]/2: loss=\d\.\d{3}, acc=\d+\.\d\d%, \d+\.\d s")
-    test = re.compile(r"Test set: Average loss: \d\.\d{4}, Accuracy: \d+\.\d\d%")
-    assert [bool(epoch.fullmatch(line)) for line in lines].count(True) == 2
-    assert [bool(test.fullmatch(line)) for line in lines].count(True) == 2
-    assert lines[-1] == "Training completed!"
+    settings = json.loads((tmp_path / "settings.json").read_text(encoding="ascii"))
+    assert {"seed": 5, "lr": 1e-6, "batch_size": 128, "threads": 1}.items() <= settings.items()
+    assert settings["torch"] == torch.__version__
+    expected = [
+        re.escape("Settings: " + ", ".join(f"{k}={v}" for k, v in settings.items())),
+        f"Total trainable parameters: {mnist_classifier.count_parameters(SmallCNN())}",
+    ]
+    for epoch in (1, 2, 3):
+        expected.append(rf"Epoch {epoch}/3: loss=\d\.\d{{3}}, acc=\d+\.\d\d%, \d+\.\d s")
+        if epoch == 2:
+            for group, rate in enumerate(("5.0000e-07", "2.5000e-07")):
+                expected.append(f"Epoch 00002: reducing learning rate of group {group} to {rate}.")
+        expected.append(r"Test set: Average loss: \d\.\d{4}, Accuracy: \d+\.\d\d%")
+    expected.append("Training completed!")
+    for line, pattern in zip(out.splitlines(), expected, strict=True):
+        assert re.fullmatch(pattern, line), line
     assert err == ""
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are a POSIX thing")
-def test_on_a_terminal_each_epoch_is_a_bar_with_loss_and_accuracy(data_dir, tmp_path):
-    import pty
-    import termios
-
+def test_a_terminal_shows_a_bar_and_a_redirected_log_still_gets_its_lines(data_dir, tmp_path):
+    pty, termios = (pytest.importorskip(n, reason="a POSIX thing") for n in ("pty", "termios"))
     leader, follower = pty.openpty()
     termios.tcsetwinsize(follower, (24, 100))  # rows, columns
-    command = [sys.executable, "-m", "tests.drawn_digits", data_dir]
-    command += [f"--output-dir={tmp_path}", "--device=cpu", "--epochs=1"]
-    with subprocess.Popen(
-        command, stdout=follower, stderr=follower, env=quiet_threads(), cwd=PROGRAM.parent
-    ):
+    command = ["-m", "tests.drawn_digits", data_dir, f"--output-dir={tmp_path}", "--epochs=1"]
+    with start([*command, "--device=cpu"], stderr=follower) as process:
         os.close(follower)
         text = b""
         try:
@@ -74,46 +103,22 @@ def test_on_a_terminal_each_epoch_is_a_bar_with_loss_and_accuracy(data_dir, tmp_
                 text += chunk
         except OSError:  # how Linux says that the other side has closed
             pass
+        log = process.stdout.read().decode()
     os.close(leader)
-    bars = [part for part in text.decode().split("\r") if "100%" in part]
-    assert re.search(
-        r"Epoch 1/1: 100%\|.*\| 8/8 \[.*it/s, loss=\d\.\d+, acc=\d+\.\d\d%\]", bars[-1]
-    )
-
-
-def quiet_threads() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-def run_program(*args: str, cwd: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, PROGRAM, *args],
-        cwd=cwd,
-        env=quiet_threads(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
-def test_dry_run_works_from_any_folder_and_leaves_nothing(tmp_path):
-    (tmp_path / "test_accuracy.txt").write_text("99.99")
-    result = run_program("--dry-run", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert "Training completed!" in result.stdout
-    assert [path.name for path in tmp_path.iterdir()] == ["test_accuracy.txt"]
-    assert (tmp_path / "test_accuracy.txt").read_text() == "99.99"
+    assert re.search(r"Epoch 1/1: +\d+%\|.*\d/8 \[", text.decode())
+    assert re.search(r"^Epoch 1/1: loss=\d\.\d+, acc=\d+\.\d\d%, ", log, re.MULTILINE)
 
 
 def test_importing_the_module_does_nothing(tmp_path):
-    code = "import torch; torch.manual_seed(1); a = torch.rand(1); torch.manual_seed(1);"
-    code += f"import sys; sys.path.insert(0, {str(PROGRAM.parent)!r});"
-    code += "import mnist_classifier; assert a == torch.rand(1)"
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-    assert list(tmp_path.iterdir()) == []
+    code = "import torch, signal; torch.manual_seed(1); a = torch.rand(1); torch.manual_seed(1);"
+    code += "s = signal.getsignal(signal.SIGINT); import mnist_classifier;"
+    code += "assert a == torch.rand(1) and s is signal.getsignal(signal.SIGINT)"
+    process = start(["-c", code], cwd=tmp_path, env={"PYTHONPATH": str(PROGRAM.parent)})
+    assert (process.communicate(), process.returncode) == ((b"", b""), 0)
+    assert names(tmp_path) == set()
+
+
+# --- the command line ---
 
 
 def test_help_shows_the_defaults_of_the_configuration(capsys):
@@ -121,32 +126,40 @@ def test_help_shows_the_defaults_of_the_configuration(capsys):
         main(["--help"])
     assert stop.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    for name in ("epochs", "batch_size", "lr", "seed", "device", "data_dir", "output_dir"):
-        option = "--" + name.replace("_", "-")
-        assert re.search(
-            rf"{option} [^-]*\(default: {re.escape(str(getattr(Config, name)))}\)", text
-        )
+    defaults = {"--device": "auto", "--data-dir": "data", "--output-dir": "."}
+    for name in ("epochs", "batch_size", "lr", "seed"):
+        defaults["--" + name.replace("_", "-")] = getattr(Config, name)
+    for option, default in defaults.items():
+        assert re.search(rf"{option} [^-]*\(default: {re.escape(str(default))}\)", text)
+
+
+def test_the_options_reach_the_configuration(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(mnist_classifier, "load_mnist", lambda folder, device: (folder, device))
+    monkeypatch.setattr(mnist_classifier, "run_training", lambda *args: seen.extend(args))
+    options = ["--epochs=3", "--batch-size=7", "--lr=0.2", "--seed=4", "--device=cpu"]
+    assert main([*options, "--data-dir=d", f"--output-dir={tmp_path}"]) == 0
+    assert seen == [Config(epochs=3, batch_size=7, lr=0.2, seed=4), "d", CPU, tmp_path]
 
 
 WRONG_ARGUMENTS = [
     "--epochs=0",
     "--epochs=20",
     "--epochs=two",
+    "--epochs=nan",
     "--batch-size=0",
     "--batch-size=1.5",
+    "--batch-size=99999999999",
     "--lr=nan",
-    "--lr=-1",
-    "--lr=0",
+    "--lr=-1.0",
+    "--lr=0.0",
     "--lr=inf",
     "--seed=-1",
+    "--seed=99999999999999999999",
     "--no-such-option",
     "--preview",
     "--predict",
-    "--evaluate",
-    "--lr=1e300",
-    "--batch-size=99999999999",
-    "--epochs=nan",
-    "--seed=99999999999999999999",
+    "--predict=--evaluate --evaluate",
     "surplus",
 ]
 
@@ -154,72 +167,367 @@ WRONG_ARGUMENTS = [
 @pytest.mark.parametrize("argument", WRONG_ARGUMENTS)
 def test_wrong_arguments_exit_with_2_and_say_why(argument, capsys):
     with pytest.raises(SystemExit) as stop:
-        main([argument, "--dry-run"])
+        main(argument.split())
     assert stop.value.code == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert re.fullmatch(r"error: .*--help.*\n", err)
-    assert argument.split("=")[-1] in err
+    assert len(err.splitlines()) == 1
+    assert argument.split("=")[-1].split()[0] in err
 
 
-def assert_fails_with_one_line(argv: list[str], expected: str, capsys) -> None:
-    assert main(argv) == 1
-    err = capsys.readouterr().err
-    assert re.fullmatch(r"error: .*\n", err)
-    assert expected in err
-
-
-@pytest.mark.parametrize("device", ["cuda:99", "mps:99", "meta", "toaster"])
+@pytest.mark.parametrize("device", ["cuda:99", "mps:99", "meta", "toaster", "hpu", "privateuseone"])
 def test_a_device_that_is_not_here_is_no_reason_to_use_another(device, capsys):
-    assert_fails_with_one_line(["--dry-run", f"--device={device}"], device, capsys)
+    assert main([f"--device={device}"]) == 1
+    assert_one_line(capsys.readouterr().err, f"device '{device}'", "--device cpu")
 
 
-def test_an_output_folder_that_cannot_be_is_found_before_training(data_dir, tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    (tmp_path / "taken" / "final_model.pth").mkdir(parents=True)
-    for name, reason in (("file/out", "Not a directory"), ("taken", "final_model.pth is a folder")):
-        output_dir = tmp_path / name
-        assert main(arguments(data_dir, output_dir)) == 1
-        out, err = capsys.readouterr()
-        assert err.startswith(f"error: cannot write into {output_dir}: {reason}")
-        assert len(err.splitlines()) == 1
-        assert "Epoch" not in out
+def test_auto_tries_the_gpu_and_falls_back_with_a_warning(monkeypatch, capsys):
+    broken = torch.device("meta")  # nothing can be read back from it
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: broken)
+    assert mnist_classifier.find_device("auto") == CPU
+    assert re.fullmatch(r"warning: device 'meta' .*; using the CPU\n", capsys.readouterr().err)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: None)
+    assert mnist_classifier.find_device("auto") == CPU
+    assert capsys.readouterr().err == ""
 
 
-def write_some_results(output_dir: Path, accuracy: float) -> None:
-    last = Epoch(1, 0.1, 0.5, 0.8, 0.4, accuracy, 1.5)
-    digits = Digits(*draw_digits(10, seed=3))
-    mnist_classifier.write_results(SmallCNN(), [last], {"seed": 0}, digits, output_dir)
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "out of memory: try a smaller --batch-size, or --device cpu"),
+        (torch.OutOfMemoryError("CUDA"), "out of memory: try a smaller --batch-size, or"),
+        (RuntimeError("a kernel\n  failed"), "a kernel failed"),
+        (OSError(5, "Input/output error"), "Input/output error"),
+    ],
+)
+def test_whatever_fails_is_one_line(error, message, monkeypatch, capsys):
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr(mnist_classifier, "load_mnist", fail)
+    assert main(["--device=cpu"]) == 1
+    assert_one_line(capsys.readouterr().err, message)
+
+
+# --- the files of a run ---
+
+
+def run_without_training(output_dir: Path, accuracy: float, monkeypatch, seed: int = 0) -> None:
+    """Let a run end with untrained weights and this test accuracy."""
+    torch.manual_seed(seed)
+    history = [Epoch(1, 0.1, 0.5, 0.8, 0.4, accuracy, 1.5)]
+    monkeypatch.setattr(mnist_classifier, "train", lambda *args: (SmallCNN(), history))
+    digits = draw_digits(10, seed=3)
+    mnist_classifier.run_training(Config(seed=seed), digits, digits, output_dir)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "content"), [(0.9958, b"99.58"), (1.0, b"100.00"), (0, b"0.00")]
+)
+def test_accuracy_file_is_the_percentage_and_nothing_else(accuracy, content, tmp_path, monkeypatch):
+    run_without_training(tmp_path, accuracy, monkeypatch)
+    assert (tmp_path / "test_accuracy.txt").read_bytes() == content
+
+
+def test_an_output_folder_that_cannot_be_is_found_before_training(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(mnist_classifier, "train", lambda *args: pytest.fail("trained"))
+    with pytest.raises(Failure, match=r"cannot write into .*--output-dir"):
+        mnist_classifier.run_training(Config(), *[draw_digits(3, 0)] * 2, tmp_path / "file" / "out")
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder where nobody may write")
 def test_a_folder_where_nothing_can_be_written_is_found_before_training(data_dir, capsys):
     assert main(arguments(data_dir, Path("/proc"))) == 1
     out, err = capsys.readouterr()
-    assert re.fullmatch(r"error: cannot write into /proc: .*--output-dir.*\n", err)
+    assert_one_line(err, "cannot write into", "proc", "--output-dir")
     assert "Epoch" not in out
 
 
-@pytest.mark.parametrize(
-    ("accuracy", "content"), [(0.9958, b"99.58"), (1.0, b"100.00"), (0, b"0.00")]
-)
-def test_accuracy_file_is_the_percentage_and_nothing_else(accuracy, content, tmp_path):
-    write_some_results(tmp_path, accuracy)
-    assert (tmp_path / "test_accuracy.txt").read_bytes() == content
+def test_any_write_or_move_that_fails_never_mixes_weights_and_accuracy(tmp_path, monkeypatch):
+    """Fail at the first, second, ... of the calls that change the folder, until none fails."""
+    run_without_training(tmp_path / "old", 0.5, monkeypatch, seed=1)
+    run_without_training(tmp_path / "new", 0.75, monkeypatch, seed=2)
+    old, new = (pair(tmp_path / name) for name in ("old", "new"))
+    calls, seen = [], []
+
+    def fail_when_due(original, *args):
+        calls.append(1)
+        if len(calls) == len(seen) + 1:
+            raise OSError(28, "No space left on device")
+        return original(*args)
+
+    while len(calls) >= len(seen):  # the last run was not let through
+        folder = tmp_path / str(len(seen))
+        run_without_training(folder, 0.5, monkeypatch, seed=1)
+        calls.clear()
+        with monkeypatch.context() as patch:
+            for owner, name in ((torch, "save"), (Path, "write_bytes"), (os, "replace")):
+                original = getattr(owner, name)
+                patch.setattr(owner, name, lambda *args, f=original: fail_when_due(f, *args))
+            try:
+                run_without_training(folder, 0.75, monkeypatch, seed=2)
+            except Failure as failure:
+                assert "No space left" in str(failure)
+        seen.append(pair(folder))
+        assert names(folder) <= RESULTS
+    assert set(seen) == {old, new, (new[0], None)}
+    before_the_moves = 5  # four files are written, and the old accuracy is put aside
+    assert seen[: before_the_moves + 1] == [old] * (before_the_moves + 1)
+    assert seen[-1] == new
 
 
-@pytest.mark.parametrize(
-    "fails", [(torch, "save"), (Path, "write_text"), (Image.Image, "save"), (os, "replace")]
-)
-def test_a_write_that_fails_leaves_the_earlier_pair_whole(fails, tmp_path, monkeypatch):
-    write_some_results(tmp_path, 0.5)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert len(before) == 5
+def pair(folder: Path) -> tuple[bytes | None, bytes | None]:
+    files = [folder / "final_model.pth", folder / "test_accuracy.txt"]
+    return tuple(file.read_bytes() if file.exists() else None for file in files)
 
-    def disk_full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(*fails, disk_full)
-    with pytest.raises(mnist_classifier.Failure, match="No space left"):
-        write_some_results(tmp_path, 0.75)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+def test_an_accuracy_put_aside_by_a_killed_run_is_never_brought_back(tmp_path, monkeypatch):
+    run_without_training(tmp_path, 0.5, monkeypatch)
+    (tmp_path / "test_accuracy.txt.old").write_bytes(b"11.11")
+    with monkeypatch.context() as patch, pytest.raises(Failure):
+        patch.setattr(torch, "save", lambda weights, path: path.write_bytes(b"half") and 1 / 0)
+        patch.setattr(mnist_classifier, "RuntimeError", ZeroDivisionError, raising=False)
+        run_without_training(tmp_path, 0.75, monkeypatch)
+    assert (tmp_path / "test_accuracy.txt").read_bytes() == b"50.00"
+    assert names(tmp_path) == RESULTS
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), ImportError("no FreeType")])
+def test_a_picture_that_cannot_be_drawn_is_a_warning(error, tmp_path, monkeypatch, capsys):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(mnist_classifier, "draw_mistakes", fail)
+    run_without_training(tmp_path, 0.5, monkeypatch)
+    assert names(tmp_path) == RESULTS - {"mistakes.png"}
+    out, err = capsys.readouterr()
+    assert out.endswith("Training completed!\n")
+    assert err == f"warning: {error}\n"
+
+
+# --- saved weights ---
+
+
+class Malice:
+    def __reduce__(self):
+        return (Path.touch, (Path("executed"),))
+
+
+def write_bad_weights(path: Path, kind: str) -> None:
+    state = SmallCNN().state_dict()
+    if kind == "malicious":
+        torch.save({**state, "head.bias": Malice()}, path)
+    elif kind == "truncated":
+        torch.save(state, path)
+        path.write_bytes(path.read_bytes()[:-1000])
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "other network":
+        torch.save(nn.Linear(2, 2).state_dict(), path)
+    elif kind == "a number":
+        torch.save(5, path)
+    elif kind == "text":
+        path.write_bytes(b"weights")
+    elif kind == "not finite":
+        state["head.bias"][3] = torch.nan
+        torch.save(state, path)
+
+
+BAD_WEIGHTS = ["malicious", "truncated", "folder", "other network", "a number", "text"]
+
+
+@pytest.mark.parametrize("kind", [*BAD_WEIGHTS, "not finite"])
+@pytest.mark.parametrize("mode", ["--predict=x.png", "--evaluate"])
+def test_bad_weights_are_refused_and_run_nothing(kind, mode, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_bad_weights(tmp_path / "final_model.pth", kind)
+    assert main([mode, "--output-dir=.", "--device=cpu"]) == 1
+    assert_one_line(capsys.readouterr().err, "final_model.pth")
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_load_model_takes_a_text_or_a_path_and_gives_a_network_ready_to_read(kind, finished_run):
+    model, images = load_model(kind(finished_run)), torch.rand(8, 1, 28, 28)
+    assert not model.training
+    assert torch.equal(model(images), model(images))
+
+
+# --- the claim ---
+
+
+def evaluate_saved(output_dir: Path, data_dir: Path) -> int:
+    return main(arguments(data_dir, output_dir, "--evaluate"))
+
+
+def test_evaluate_derives_the_claim_again_passing_the_test_set_through_the_network_once(
+    finished_run, data_dir, capsys, monkeypatch
+):
+    shown, compute_logits = [], mnist_classifier.compute_logits
+    monkeypatch.setattr(
+        mnist_classifier,
+        "compute_logits",
+        lambda model, images: shown.append(len(images)) or compute_logits(model, images),
+    )
+    (finished_run / "mistakes.png").unlink()
+    assert evaluate_saved(finished_run, data_dir) == 0
+    assert shown == [330]
+    out = capsys.readouterr().out
+    accuracy = (finished_run / "test_accuracy.txt").read_text(encoding="ascii")
+    fraction = float(accuracy) / 100
+    error = math.sqrt(fraction * (1 - fraction) / 330)
+    assert f"Accuracy: {accuracy}%, standard error {error:.2%} (330 images)" in out
+    assert f"claims the same: {accuracy}" in out
+    assert (finished_run / "mistakes.png").exists()
+
+
+def test_the_table_counts_each_label_against_each_answer(capsys):
+    labels = torch.tensor([0, 0, 1, 1, 1, 7])
+    answers = torch.tensor([0, 0, 7, 1, 7, 2])
+    digits = Digits(torch.zeros(6, 1, 28, 28, dtype=torch.uint8), labels)
+    mnist_classifier.print_table(digits, torch.nn.functional.one_hot(answers, 10).float())
+    header, *rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert header == ["label", "answered", *"0123456789", "right"]
+    assert rows[0] == ["0", "2", *".........", "100.00%"]
+    assert rows[1] == ["1", ".", "1", *".....", "2", ".", ".", "33.33%"]
+    assert rows[7] == ["7", ".", ".", "1", *".......", "0.00%"]
+
+
+@pytest.mark.parametrize("claim", [b"99.99", "99,9\u00e4".encode("latin-1"), b""])
+def test_a_wrong_claim_fails_and_the_mistakes_are_drawn_all_the_same(
+    claim, finished_run, data_dir, tmp_path, capsys
+):
+    (tmp_path / "final_model.pth").write_bytes((finished_run / "final_model.pth").read_bytes())
+    (tmp_path / "test_accuracy.txt").write_bytes(claim)
+    assert evaluate_saved(tmp_path, data_dir) == 1
+    assert_one_line(capsys.readouterr().err, "claims", "but these weights give")
+    assert (tmp_path / "mistakes.png").exists()
+
+
+def test_a_claim_is_confirmed_in_a_folder_that_cannot_be_written(
+    finished_run, data_dir, monkeypatch, capsys
+):
+    def refuse(*args):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    assert evaluate_saved(finished_run, data_dir) == 0
+    out, err = capsys.readouterr()
+    assert "claims the same" in out
+    assert re.fullmatch(r"warning: cannot write mistakes\.png .*Permission denied\n", err)
+
+
+def test_the_picture_of_mistakes_shows_every_mistake():
+    digits = draw_digits(60, seed=12)
+    answers = torch.full((60,), 3)
+    page = mnist_classifier.draw_mistakes(digits, torch.nn.functional.one_hot(answers, 10).float())
+    tiles = page.convert("L").point([255 * (v < 60) for v in range(256)])
+    dark = torch.tensor(list(tiles.tobytes())).view(page.height, page.width) > 0
+    starts = dark[:, 24:136].float().mean(dim=1) > 0.5  # rows that cross the first tile
+    assert page.width == 8 * 136 + 24
+    assert int((starts.int().diff() == 1).sum()) == -(-int((digits.labels != 3).sum()) // 8)
+    right = torch.nn.functional.one_hot(digits.labels, 10).float()
+    assert mnist_classifier.draw_mistakes(digits, right).height < 100
+
+
+def test_the_surest_mistake_comes_first():
+    shades = torch.tensor([90, 250, 170], dtype=torch.uint8)
+    digits = Digits(shades.view(3, 1, 1, 1).expand(3, 1, 28, 28), torch.zeros(3).long())
+    logits = shades.view(3, 1) / 50 * torch.eye(10)[3]  # the brighter, the surer
+    page = mnist_classifier.draw_mistakes(digits, logits)
+    assert [page.getpixel((80 + 136 * i, 130))[0] for i in range(3)] == [250, 170, 90]
+
+
+# --- interruption ---
+
+
+def test_ctrl_c_ends_with_one_line_and_130(monkeypatch, tmp_path, data_dir, capsys):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mnist_classifier, "train_epoch", interrupt)
+    assert main(arguments(data_dir, tmp_path)) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert names(tmp_path) == set()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to another process there")
+def test_ctrl_c_while_torch_is_being_imported_ends_quietly(tmp_path):
+    slow = "import time; print('importing', flush=True); time.sleep(60)"
+    (tmp_path / "torch.py").write_text(slow, encoding="ascii")
+    program = tmp_path / PROGRAM.name
+    program.write_bytes(PROGRAM.read_bytes())
+    with start([program], cwd=tmp_path) as process:
+        assert process.stdout.readline().strip() == b"importing"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == b""
+    assert process.returncode == -signal.SIGINT  # a shell shows 130
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error there")
+def test_a_closed_pipe_ends_quietly(data_dir, finished_run):
+    command = ["-m", "tests.drawn_digits", data_dir, f"--output-dir={finished_run}", "--evaluate"]
+    with start(command) as process:
+        process.stdout.close()  # as "| head" does
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+# A run of its own network in a second: the rate is so low that the schedule has something to do.
+SHORT_RUN = ["--epochs=5", "--batch-size=50", "--lr=1e-4"]
+
+
+def start_run(data_dir: Path, output_dir: Path, **options) -> subprocess.Popen:
+    command = ["-m", "tests.drawn_digits", data_dir, *arguments(data_dir, output_dir, *SHORT_RUN)]
+    return start(command, **options)
+
+
+@pytest.mark.parametrize("largest_file", [0, 20_000])  # bytes; the weights have more
+def test_a_disk_that_fills_up_leaves_the_earlier_results_whole(data_dir, tmp_path, largest_file):
+    resource = pytest.importorskip("resource", reason="limits of a process are a POSIX thing")
+    earlier = {"final_model.pth": b"weights", "test_accuracy.txt": b"99.99"}
+    for name, content in earlier.items():
+        (tmp_path / name).write_bytes(content)
+    limit = (largest_file, largest_file)
+    process = start_run(
+        data_dir, tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    )
+    error = process.communicate()[1].decode()
+    assert process.returncode == 1
+    assert_one_line(error, "cannot write")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == earlier
+
+
+def bits(output_dir: Path) -> dict[str, bytes]:
+    """Contents of every file of a finished run; the history without its seconds."""
+    files = {path.name: path.read_bytes() for path in output_dir.iterdir()}
+    lines = files["history.csv"].splitlines()
+    files["history.csv"] = b"\n".join(line.rpartition(b",")[0] for line in lines)
+    return files
+
+
+def test_killed_at_random_moments_the_same_command_ends_with_the_same_bits(
+    data_dir, tmp_path, finished_run
+):
+    """KILLS=20 kills twenty runs in a row, in one folder that holds an earlier run's results."""
+    assert main(arguments(data_dir, tmp_path / "whole", *SHORT_RUN)) == 0
+    output_dir = tmp_path / "killed"
+    output_dir.mkdir()
+    for name in RESULTS:
+        (output_dir / name).write_bytes((finished_run / name).read_bytes())
+    whole, earlier = pair(tmp_path / "whole"), pair(finished_run)
+    allowed = {earlier, whole, (earlier[0], None), (whole[0], None)}
+    rng, kills, wanted = random.Random(0), 0, int(os.environ.get("KILLS", "2"))
+    while kills < wanted:
+        with start_run(data_dir, output_dir, stderr=subprocess.DEVNULL) as process:
+            for _ in range(rng.randrange(12)):  # lines of the log: the last ones are the writing
+                process.stdout.readline()
+            time.sleep(rng.uniform(0, 0.2))
+            process.kill()
+            rest = process.stdout.read()
+        kills += b"completed" not in rest  # else it was over before it could be killed
+        assert pair(output_dir) in allowed
+    with start_run(data_dir, output_dir) as process:
+        assert process.communicate()[1] == b""
+    assert bits(output_dir) == bits(tmp_path / "whole")
