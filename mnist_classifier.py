@@ -9,13 +9,13 @@
     python mnist_classifier.py --evaluate          # test the saved weights again
     python mnist_classifier.py --help              # the options and their defaults
 
-Fewer than 20,000 parameters, at most 19 epochs, more than 99.4 % of the test set right after the
-last one. The test set only reports: the learning rate follows the training loss, and the weights
-that are saved are those of the last epoch. README.md has the measurements and how to repeat them.
+The test set only reports: the learning rate follows the training loss, and what is saved are the
+weights of the last epoch. README.md has the measurements, and how to repeat them.
 """
 
 import argparse
 import dataclasses
+import glob
 import hashlib
 import json
 import math
@@ -44,6 +44,7 @@ from torchvision.datasets import MNIST, mnist, utils  # type: ignore[import-unty
 from torchvision.transforms.v2.functional import pil_to_tensor  # type: ignore[import-untyped]
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+Batch = tuple[Tensor, Tensor]  # normalised images (B, 1, 28, 28) and labels (B,)
 IMAGE_SIZE = 28  # pixels, height and width
 NUM_CLASSES = 10
 MEAN, STD = 0.1307, 0.3081  # of the training pixels, in the range 0 to 1
@@ -56,6 +57,9 @@ MNIST_SHA256 = {  # of the values in each file: bytes, row by row, without the f
 NETWORK_TIMEOUT = 20.0  # seconds without an answer
 WEIGHTS_FILE = "final_model.pth"
 ACCURACY_FILE = "test_accuracy.txt"
+MAX_PIXELS = 50_000_000  # of a picture, twice that of a JPEG: less than 1 GB of memory
+GRID = 256  # pixels of the longer side of a picture in which the digit is looked for
+SURE = 0.95  # probability from which on an answer is not marked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,15 +88,10 @@ class Failure(Exception):
 
 
 # --- network ---
-
-
 def conv_block(inputs: int, outputs: int, kernel_size: int, stride: int = 1) -> list[nn.Module]:
     """Unpadded convolution, BatchNorm (whose shift makes a convolution bias useless), Hardswish."""
-    return [
-        nn.Conv2d(inputs, outputs, kernel_size, stride, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.Hardswish(),
-    ]
+    convolution = nn.Conv2d(inputs, outputs, kernel_size, stride, bias=False)
+    return [convolution, nn.BatchNorm2d(outputs), nn.Hardswish()]
 
 
 class SmallCNN(nn.Module):
@@ -122,8 +121,6 @@ def count_parameters(model: nn.Module) -> int:
 
 
 # --- data ---
-
-
 class Digits(NamedTuple):
     """A whole data set in memory, on the device that trains."""
 
@@ -150,9 +147,7 @@ def load_mnist_file(path: Path, md5: str) -> Tensor:
     archive = path.with_name(path.name + ".gz")
     packed = utils.check_integrity(archive, md5)
     if taken and not packed:
-        raise Failure(
-            f"{path} is not MNIST's: move it away, or name another folder with --data-dir"
-        )
+        raise Failure(f"{path} is not MNIST's: move it away, or see --data-dir for another folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     socket.setdefaulttimeout(NETWORK_TIMEOUT)  # torchvision would wait for ever
     problems = []
@@ -166,11 +161,11 @@ def load_mnist_file(path: Path, md5: str) -> Tensor:
                     os.replace(unpacked, path)  # whole: another program may be reading it
                     return values
             except (OSError, RuntimeError, HTTPException) as error:
-                problems.append(f"{mirror}: {error or type(error).__name__}")
-    files = ", ".join(f"{name}.gz" for name in MNIST_SHA256)
+                problems.append(f"{mirror}: {error!r}")
     raise Failure(
-        f"cannot download MNIST ({'; '.join(problems)}). Put the four files {files} into "
-        f"{path.parent}, or name another folder with --data-dir"
+        f"cannot download MNIST ({'; '.join(problems)}). Put the four files "
+        f"{', '.join(f'{name}.gz' for name in MNIST_SHA256)} into {path.parent}, "
+        "or name another folder with --data-dir"
     )
 
 
@@ -185,14 +180,7 @@ def read_mnist_file(path: Path) -> Tensor | None:
     return values if digest == MNIST_SHA256[path.name] else None
 
 
-def normalize(images: Tensor) -> Tensor:
-    """Floats, 0 to 1, as the network wants them: mean 0 and standard deviation 1 over MNIST."""
-    return (images - MEAN) / STD
-
-
 # --- recipe ---
-
-
 def augment(images: Tensor, config: Config) -> Tensor:
     """Rotate, scale, shear and shift each image (N, 1, 28, 28), 0 to 1, by its own random amounts.
     What comes in from outside is 0. torchvision's transforms would move a whole batch alike."""
@@ -214,15 +202,13 @@ def augment(images: Tensor, config: Config) -> Tensor:
     return F.grid_sample(images, grid, align_corners=False)
 
 
-Batch = tuple[Tensor, Tensor]  # normalised images (B, 1, 28, 28), labels (B,)
-
-
 def make_batches(digits: Digits, config: Config, augmented: bool) -> Iterator[Batch]:
     """Yield all of `digits` once, in random order."""
     order = torch.randperm(len(digits.labels)).to(digits.labels.device)
     for batch in order.split(config.batch_size):
         images = digits.images[batch] / 255
-        yield normalize(augment(images, config) if augmented else images), digits.labels[batch]
+        images = augment(images, config) if augmented else images
+        yield (images - MEAN) / STD, digits.labels[batch]
 
 
 def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
@@ -236,10 +222,9 @@ def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum SGD that makes the update of each convolution's filters orthogonal: all
-    directions of a filter matrix (outputs, all else) move equally far, however lopsided the
-    gradient (Jordan et al., 2024). Group 0 holds the filters, group 1 all the rest.
-    Written out because torch.optim.Muon takes plain matrices only, in bfloat16."""
+    """Nesterov momentum SGD that makes the update of the convolution filters (group 0) orthogonal:
+    all directions of a filter matrix move equally far, however lopsided the gradient (Jordan et
+    al., 2024). Written out because torch.optim.Muon takes plain matrices only, in bfloat16."""
 
     def __init__(self, model: SmallCNN, config: Config) -> None:
         filters = [p for p in model.features.parameters() if p.ndim == 4]
@@ -263,9 +248,8 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_average(model: nn.Module, config: Config) -> AveragedModel:
-    """Copy of `model` that follows it as a running average, batch statistics included. It remembers
-    a share of the steps so far: few while the weights improve fast, many when they only jitter
-    (the polynomial decay of Shamir and Zhang, 2013; torch has fixed decays only)."""
+    """Copy of `model`, batch statistics included, that follows it as an average over a share of the
+    steps so far (the polynomial decay of Shamir and Zhang, 2013; torch has fixed decays only)."""
     window = 1 / config.average_memory
 
     def follow(averaged: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor | int) -> None:
@@ -276,26 +260,10 @@ def make_average(model: nn.Module, config: Config) -> AveragedModel:
     return AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
 
 
-def step_scheduler(scheduler: ReduceLROnPlateau, loss: float, epoch: int) -> None:
-    """Tell `scheduler` the loss of `epoch`, and the reader if that lowers a rate."""
-    before = [group["lr"] for group in scheduler.optimizer.param_groups]
-    scheduler.step(loss)
-    for i, (rate, group) in enumerate(zip(before, scheduler.optimizer.param_groups, strict=True)):
-        if group["lr"] < rate:
-            print(f"Epoch {epoch:05}: reducing learning rate of group {i} to {group['lr']:.4e}.")
-
-
 # --- training ---
-
-
 class Score(NamedTuple):
-    """Mean cross-entropy (nats) and fraction of right answers over a whole pass."""
-
-    loss: float
-    accuracy: float
-
-    def __str__(self) -> str:
-        return f"Average loss: {self.loss:.4f}, Accuracy: {self.accuracy:.2%}"
+    loss: float  # mean cross-entropy over all images, nats
+    accuracy: float  # fraction of right answers
 
 
 class Epoch(NamedTuple):
@@ -333,10 +301,9 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[nn.Modul
     """Train from scratch; return the averaged model, which is more accurate than the one that the
     optimizer moves, and the history. Raises Failure if the loss is no longer finite."""
     torch.manual_seed(config.seed)
-    model, device = SmallCNN(), train_set.labels.device
-    if device.type == "cpu":  # the faster layout there; on MPS, torch has bugs with it
-        model = model.to(memory_format=torch.channels_last)
-    model = model.to(device)
+    on_cpu = train_set.labels.device.type == "cpu"
+    layout = torch.channels_last if on_cpu else torch.contiguous_format  # MPS has bugs with it
+    model = SmallCNN().to(train_set.labels.device).to(memory_format=layout)
     average = make_average(model, config)
     optimizer = Muon(model, config)
     scheduler = ReduceLROnPlateau(
@@ -347,31 +314,32 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[nn.Modul
     augmented_epochs = config.epochs - round(config.epochs * config.clean_share)
     history: list[Epoch] = []
     for epoch in range(1, config.epochs + 1):
-        title, rate = f"Epoch {epoch}/{config.epochs}", optimizer.param_groups[0]["lr"]
-        started = time.perf_counter()
+        title, started = f"Epoch {epoch}/{config.epochs}", time.perf_counter()
+        rates = [group["lr"] for group in optimizer.param_groups]
         batches = make_batches(train_set, config, augmented=epoch <= augmented_epochs)
         progress = tqdm(batches, title, total=steps, leave=False, disable=None)
         loss, accuracy = train_epoch(model, average, optimizer, progress)
         seconds = time.perf_counter() - started
         print(f"{title}: loss={loss:.3f}, acc={accuracy:.2%}, {seconds:.1f} s", flush=True)
         if epoch < config.epochs:
-            step_scheduler(scheduler, loss, epoch)
-        test_score = evaluate(average.module, test_set)  # for the reader only: steers nothing
-        print(f"Test set: {test_score}", flush=True)
-        if not math.isfinite(loss + test_score.loss):
+            scheduler.step(loss)
+        for i, group in enumerate(optimizer.param_groups):
+            if (rate := group["lr"]) < rates[i]:
+                print(f"Epoch {epoch:05}: reducing learning rate of group {i} to {rate:.4e}.")
+        test_loss, right = evaluate(average.module, test_set)  # for the reader: steers nothing
+        print(f"Test set: Average loss: {test_loss:.4f}, Accuracy: {right:.2%}", flush=True)
+        if not math.isfinite(loss + test_loss):
             raise Failure(f"the loss is not finite in epoch {epoch}; try a lower --lr")
-        history.append(Epoch(epoch, rate, loss, accuracy, *test_score, round(seconds, 3)))
+        history.append(Epoch(epoch, rates[0], loss, accuracy, test_loss, right, round(seconds, 3)))
     return average.module, history
 
 
 # --- evaluation and results ---
-
-
 @torch.inference_mode()
 def compute_logits(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
     """Show `images` (N, 1, 28, 28), 0 to 1, to `model` in evaluation mode; return (N, 10)."""
     model.eval()
-    return torch.cat([model(normalize(batch)) for batch in images.split(batch_size)])
+    return torch.cat([model((batch - MEAN) / STD) for batch in images.split(batch_size)])
 
 
 def score(digits: Digits, logits: Tensor) -> Score:
@@ -397,24 +365,12 @@ def load_model(folder: str | Path = ".", device: str | torch.device = "cpu") -> 
     path, model = Path(folder, WEIGHTS_FILE), SmallCNN()
     try:
         model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except FileNotFoundError as error:
-        raise Failure(f"no weights at {path}: train first, or see --output-dir") from error
-    except Exception as error:  # whatever a broken or hostile file makes torch say
+    except Exception as error:  # whatever a missing, broken or hostile file makes torch say
         reason = str(error).splitlines()[0]
-        raise Failure(f"{path} does not hold the weights of this network: {reason}") from error
+        raise Failure(f"no weights in {path} ({reason}): train, or see --output-dir") from error
     if not all(t.isfinite().all() for t in model.state_dict().values()):
         raise Failure(f"{path} holds numbers that are not finite")
     return model.to(device).eval()
-
-
-def print_table(digits: Digits, logits: Tensor) -> None:
-    """Print how often each of the ten labels of `digits` got each answer from `logits` (N, 10)."""
-    cells = digits.labels * NUM_CLASSES + logits.argmax(dim=1)
-    table = cells.bincount(minlength=NUM_CLASSES**2).view(NUM_CLASSES, NUM_CLASSES)
-    print("label  answered" + "".join(f"{answer:>5}" for answer in range(NUM_CLASSES)) + "   right")
-    for label, row in enumerate(table.tolist()):
-        counts = "".join(f"{count or '.':>5}" for count in row)
-        print(f"{label:>5}{counts:>60}{row[label] / max(1, sum(row)):>9.2%}")
 
 
 def draw_mistakes(digits: Digits, logits: Tensor, columns: int = 8) -> Image.Image:
@@ -424,43 +380,38 @@ def draw_mistakes(digits: Digits, logits: Tensor, columns: int = 8) -> Image.Ima
     wrong = torch.nonzero(answers != labels).flatten()
     shown = wrong[probabilities[wrong].argsort(descending=True)][:200].tolist()
     tile, gap, text = 112, 24, 44  # pixels: a digit, between tiles, below a digit
-    rows = math.ceil(len(shown) / columns)
-    size = (columns * (tile + gap) + gap, rows * (tile + text + gap) + text + gap)
-    page = Image.new("RGB", size, "white")
+    height = math.ceil(len(shown) / columns) * (tile + text + gap) + text + gap
+    page = Image.new("RGB", (columns * (tile + gap) + gap, height), "white")
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(size=17)
-    title = f"{len(wrong)} of {len(labels)} test digits read wrongly, the surest first"
-    draw.text((gap, gap), title + ", 200 shown" * (len(wrong) > 200), "black", font)
+    draw.text(
+        (gap, gap), f"{len(wrong)} of {len(labels)} read wrongly, the surest first", "black", font
+    )
     for place, i in enumerate(shown):
         left = gap + place % columns * (tile + gap)
         top = gap + text + place // columns * (tile + text + gap)
         picture = Image.fromarray(images[i, 0].numpy())
         page.paste(picture.resize((tile, tile), Image.Resampling.BICUBIC), (left, top))
-        draw.text((left, top + tile + 3), f"{labels[i]} read as {answers[i]}", "black", font)
-        draw.text((left, top + tile + 23), f"{probabilities[i]:.1%} sure", "dimgray", font)
+        caption = f"{labels[i]} read as {answers[i]}\n{probabilities[i]:.1%} sure"
+        draw.text((left, top + tile + 2), caption, "black", font)
     return page
 
 
 def write_files(folder: Path, files: dict[str, str | Callable[[Path], object]]) -> None:
     """Write texts, or let writers write, beside their places; then move all there or raise Failure.
-    The accuracy of old weights is put aside before they are replaced: whatever fails, and even
-    after a kill in between, weights may lack their accuracy but never have another run's."""
+    The accuracy goes before the weights are replaced, and comes back last: if a move fails, or after
+    a kill in between, weights may lack their accuracy but never have another run's."""
     new = {name: folder / f"{name}.new" for name in files}
-    new_weights = folder / f"{WEIGHTS_FILE}.new"
-    claim, aside = folder / ACCURACY_FILE, folder / f"{ACCURACY_FILE}.old"
     try:
-        aside.unlink(missing_ok=True)
         for name, file in files.items():
             new[name].write_bytes(file.encode()) if isinstance(file, str) else file(new[name])
-        if new_weights.exists() and claim.exists():
-            os.replace(claim, aside)
+        if WEIGHTS_FILE in files:
+            (folder / ACCURACY_FILE).unlink(missing_ok=True)
         for name, path in new.items():
             os.replace(path, folder / name)
     except (OSError, RuntimeError) as error:  # torch.save says RuntimeError when a disk is full
         raise Failure(f"cannot write {', '.join(files)} into {folder}: {error}") from error
     finally:
-        if new_weights.exists() and aside.exists():  # the old weights are still in place
-            os.replace(aside, claim)
-        for path in (*new.values(), aside):
+        for path in new.values():
             path.unlink(missing_ok=True)
 
 
@@ -474,65 +425,61 @@ def write_mistakes(digits: Digits, logits: Tensor, folder: Path) -> None:
 
 
 # --- reading pictures ---
-
-
 def read_picture(path: str) -> Tensor:
-    """Return the digit in an image file of any kind that Pillow knows: (1, 28, 28), 0 to 1.
-
-    Raises Failure if there is none.
-    """
-    if not Path(path).is_file():
-        raise Failure("not a file" if Path(path).exists() else "no such file")
+    """Return the digit in an image file: (1, 28, 28), 0 to 1. Raises Failure if there is none."""
+    if not os.path.isfile(path):
+        raise Failure("not a file" if os.path.exists(path) else "no such file")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what matters is whether a digit can be seen
-            with Image.open(path) as picture:
-                pixels = picture.width * picture.height
-                if pixels > 20_000_000:
-                    raise Failure(f"too large: {pixels:,} pixels; at most {20_000_000:,} are read")
-                if picture.format == "EPS":
-                    raise Failure("a program in PostScript, which is not run")
-                return to_mnist(picture)
+        with Image.open(path) as picture:
+            limit = MAX_PIXELS * (2 if picture.format in ("JPEG", "MPO") else 1)
+            if picture.width * picture.height > limit:
+                raise Failure(f"too large: at most {limit:,} pixels of {picture.format} are read")
+            if picture.format == "EPS":
+                raise Failure("is a program in PostScript, not run here; save it as JPEG or PNG")
+            picture.draft("L", (4 * GRID, 4 * GRID))  # decodes a large JPEG at part of its size
+            return to_mnist(picture)
     except Failure:
         raise
-    except Image.UnidentifiedImageError as error:
-        raise Failure("not an image") from error
-    except Image.DecompressionBombError as error:
-        raise Failure(f"too large; at most {20_000_000:,} are read") from error
     except Exception as error:  # each format has its own ways to be broken
-        raise Failure(f"broken image ({error or type(error).__name__})") from error
+        reason = str(error) or type(error).__name__
+        raise Failure(f"cannot be read ({reason}); save it as JPEG or PNG") from error
 
 
 def to_mnist(picture: Image.Image) -> Tensor:
-    """Turn a picture of one digit into what MNIST would have made of it: (1, 28, 28), 0 to 1.
+    """Turn a picture of a digit into what MNIST would have made of it: (1, 28, 28), 0 to 1. Ink may
+    be dark or light, the paper unevenly lit, and other things beside the digit. It is scaled to fit
+    20x20 pixels, its centre of mass put in the middle; a picture that is like that already stays.
+    Raises Failure if nothing is to be seen."""
+    pixels = to_gray(picture)
+    frame = torch.cat([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    if pixels.shape == (IMAGE_SIZE, IMAGE_SIZE) and frame.median() == 0 < pixels.max():
+        return pixels.unsqueeze(0) / 255
+    longer = GRID * min(4, (max(pixels.shape) / min(pixels.shape)) ** 0.5)  # GRID**2 pixels
+    ink = fit(cut_out_digit(find_ink(fit(pixels, round(longer)))), 20)
+    ink = (ink / ink.quantile(0.95).clamp(min=0.5 * ink.max())).clamp(max=1)  # thin ones faded
+    (height, width), size = ink.shape, IMAGE_SIZE
+    row = (ink.sum(1) @ (torch.arange(height) + 0.5) / ink.sum()).item()  # the centre of mass
+    column = (ink.sum(0) @ (torch.arange(width) + 0.5) / ink.sum()).item()
+    top = min(max(0, round(size / 2 - row)), size - height)
+    left = min(max(0, round(size / 2 - column)), size - width)
+    return F.pad(ink, (left, size - left - width, top, size - top - height)).unsqueeze(0)
 
-    Dark ink or light, on a background that may be unevenly lit, anywhere in the picture. As in
-    MNIST, the digit is scaled to fit 20x20 pixels and its centre of mass put in the middle of
-    28x28. Pictures that are like that already stay as they are. Raises Failure if there is
-    nothing to be seen.
-    """
+
+def to_gray(picture: Image.Image) -> Tensor:
+    """Grey values (H, W) of `picture`, 0 to 255: upright, on white, at most 2 * GRID a side."""
     if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # copies are large: only if turned
         picture = ImageOps.exif_transpose(picture)
     if picture.has_transparency_data:
-        layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+        layer = picture.convert("RGBA")
         picture = Image.new("L", layer.size, "white")
         picture.paste(layer.convert("L"), mask=layer.getchannel("A"))
     deep = picture.mode[0] in "IF"  # more than 8 bits, which converting to "L" would clip
     gray = picture.convert("F" if deep else "L")
-    gray.thumbnail((400, 400), Image.Resampling.BOX)  # enough to see a digit
+    gray.thumbnail((4 * GRID, 4 * GRID), Image.Resampling.BOX)
     pixels = pil_to_tensor(gray)[0].float().nan_to_num(0, 0, 0)
     if deep:
         pixels = (pixels - pixels.min()) / (pixels.max() - pixels.min()).clamp(min=1e-9) * 255
-    if is_like_mnist(pixels):
-        return pixels.unsqueeze(0) / 255
-    ink = fit(crop_to_ink(find_ink(pixels)), 20)
-    height, width = ink.shape
-    ink = (ink / ink.quantile(0.95).clamp(min=0.5 * ink.max())).clamp(max=1)  # thin ones faded
-    digit = torch.zeros(1, IMAGE_SIZE, IMAGE_SIZE)
-    top, left = (round(IMAGE_SIZE / 2 - middle) for middle in centre_of_mass(ink))
-    top, left = min(top, IMAGE_SIZE - height), min(left, IMAGE_SIZE - width)
-    digit[0, top : top + height, left : left + width] = ink
-    return digit
+    return pixels
 
 
 def fit(image: Tensor, size: int) -> Tensor:
@@ -541,86 +488,98 @@ def fit(image: Tensor, size: int) -> Tensor:
     return F.interpolate(image[None, None], shape, mode="bilinear", antialias=True)[0, 0]
 
 
-def centre_of_mass(image: Tensor) -> list[float]:
-    """(row, column) in pixels from the top left corner of `image` (H, W)."""
-    mass = image / image.sum()
-    return [((torch.arange(n) + 0.5) @ mass.sum(1 - i)).item() for i, n in enumerate(mass.shape)]
-
-
-def is_like_mnist(pixels: Tensor) -> bool:
-    """Whether `pixels` (H, W) are 28x28 with a light digit in the middle of a black ground."""
-    if pixels.shape != (IMAGE_SIZE, IMAGE_SIZE) or pixels.max() == 0:
-        return False
-    frame = torch.cat([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    off_centre = max(abs(middle - IMAGE_SIZE / 2) for middle in centre_of_mass(pixels))
-    return frame.median().item() == 0 and off_centre < 1.5
+def dilate(image: Tensor, size: int) -> Tensor:
+    """Largest value of `image` (H, W) in a square of `size`, an odd number, around each pixel."""
+    for _ in ("rows", "columns"):
+        image = F.max_pool1d(image, size, stride=1, padding=size // 2).T
+    return image
 
 
 def find_ink(pixels: Tensor) -> Tensor:
-    """How much each of `pixels` (H, W) differs from the background, in the ink's direction.
+    """How much of the light each of `pixels` (H, W) takes from the paper around it, 0 to 1. Paper
+    is what is left when all that is dark and narrow is filled in; the edges of shadows stay."""
 
-    The background is a plane, for a light from one side, through the pixels along the border:
-    the plane with the least absolute error, so that ink there does not count for much.
-    """
-    height, width = pixels.shape
-    y, x = torch.meshgrid(
-        torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
-    )
-    plane = torch.stack([torch.ones_like(x), x, y], dim=-1)  # (H, W, 3)
-    border = torch.maximum(x.abs(), y.abs()) > 0.96
-    points, values = plane[border], pixels[border].unsqueeze(1)
-    weights = torch.ones_like(values)
-    for _ in range(10):  # reweighted least squares
-        background = torch.linalg.lstsq(points * weights, values * weights).solution
-        weights = ((points @ background - values).abs() + 1).rsqrt()
-    ink = pixels - (plane @ background).squeeze(-1)
-    return ink if ink.pow(3).sum() > 0 else -ink  # strokes are few but strong
+    def fill_in(image: Tensor, size: int) -> Tensor:
+        return -dilate(-dilate(image, size | 1), size | 1)
+
+    pixels = F.avg_pool2d(pixels[None], 3, stride=1, padding=1, count_include_pad=False)[0]
+    light, dark = fill_in(pixels, GRID // 8), -fill_in(-pixels, GRID // 8)
+    around = F.adaptive_avg_pool2d(pixels[None, None], 3)
+    around = F.interpolate(around, pixels.shape, mode="bilinear")[0, 0]
+    if ((light - dark) * (2 * around - light - dark)).sum() < 0:  # ink is what is rarer
+        pixels = 255 - pixels
+    light = fill_in(pixels, GRID // 3)
+    ink = (light - pixels) / (light + 20)
+    return (ink - ink.median()).clamp(min=0)
 
 
-def crop_to_ink(ink: Tensor) -> Tensor:
-    """Cut the box around the strokes out of `ink` (H, W); return it from 0 (none) to 1 (full).
-
-    Raises Failure if nothing stands out of the noise.
-    """
-    smooth = F.avg_pool2d(ink.unsqueeze(0), 3, stride=1, padding=1, count_include_pad=False)[0]
-    peak, noise = smooth.max(), (ink - smooth).abs().median()
-    if peak < max(8, 6 * noise):
+def cut_out_digit(ink: Tensor) -> Tensor:
+    """The heaviest connected piece of `ink` (H, W), with what belongs to it, cut to its box. What
+    touches the border is desk, thumb or frame, unless there is nothing else. Raises Failure if
+    nothing stands out; warns if other pieces are as large."""
+    mask = ink > 0.4 * ink.max().clamp(min=0.12)  # fainter is no ink
+    labels = torch.arange(mask.numel()).view_as(mask) * mask
+    while not torch.equal(labels, spread := dilate(labels.float(), 3).long() * mask):
+        labels = spread.flatten()[spread] * mask  # the largest label around, and what that one has
+    masses = labels.flatten().bincount((ink * mask).flatten())  # label 0, the paper, has none
+    boxes = {}  # top, left, bottom, right of the heaviest pieces
+    for piece in masses.argsort(descending=True)[:20].tolist():
+        if masses[piece] > 0:
+            first, last = torch.nonzero(labels == piece).aminmax(dim=0)
+            boxes[piece] = (*first.tolist(), *(last + 1).tolist())
+    sizes = {piece: max(b - t, r - l) for piece, (t, l, b, r) in boxes.items()}
+    large = [piece for piece in boxes if sizes[piece] >= GRID // 10]
+    cut_off = torch.cat([labels[0], labels[-1], labels[:, 0], labels[:, -1]]).tolist()
+    free = [piece for piece in large if piece not in cut_off]
+    digit = next(iter(free or boxes), 0)
+    if sizes.get(digit, 0) < GRID // 30 or masses[digit] < 0.02 * masses.sum():  # nothing, noise
         raise Failure("blank: no digit stands out")
-    strokes = smooth > 0.4 * peak
-    rows, columns = (torch.nonzero(strokes.any(dim)).flatten() for dim in (1, 0))
-    box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return ((box / peak - 0.2) / 0.6).clamp(0, 1)
-
-
-def preview(digit: Tensor) -> str:
-    """Draw `digit` (1, 28, 28) as 14 lines of text: characters are about twice as high as wide."""
-    shades = " .:-=+*#%@"
-    levels = (F.avg_pool2d(digit, (2, 1))[0] * (len(shades) - 1)).round().int()
-    return "\n".join("".join(shades[level] for level in line) for line in levels.tolist())
+    (top, left, bottom, right), strokes, others = boxes[digit], labels == digit, 0
+    for piece in boxes if not free else [p for p in boxes if p in free or p not in large]:
+        t, l, b, r = boxes[piece]
+        near = max(top, t) - min(bottom, b) < 0.2 * sizes[digit]
+        if near and min(right, r) - max(left, l) > min(right - left, r - l) / 2:  # the bar of a 5
+            strokes |= labels == piece
+        else:
+            others += piece in free and sizes[piece] > 0.6 * sizes[digit]
+    if others:
+        warnings.warn(f"{others + 1} things are as large as a digit; one is read", stacklevel=1)
+    ink = ink / ink[strokes].quantile(0.9) * dilate(strokes.float(), 9)  # with their soft edges
+    first, last = torch.nonzero(strokes).aminmax(dim=0)
+    ink = ink[first[0] : last[0] + 1, first[1] : last[1] + 1]
+    return ((ink - 0.2) / 0.6).clamp(0, 1)
 
 
 def predict_files(paths: Sequence[str], model: nn.Module, with_preview: bool) -> int:
-    """Print a line (file, digit, probability) for each of `paths`; return the exit code."""
-    names, digits = [], []
+    """Print a line for each of `paths`: file, digit, probability, "unsure" or nothing; return the
+    exit code. Patterns such as *.png are expanded, as shells other than Windows' do."""
+    files: list[str] = []
     for path in paths:
+        files += [path] if os.path.exists(path) else sorted(glob.glob(path)) or [path]
+    names, digits = [], []
+    for path in files:
         name = "".join(c if c.isprintable() else "?" for c in path)
-        try:
-            digits.append(read_picture(path))
-            names.append(name)
-        except Failure as failure:
-            print_error(f"{name}: {failure}")
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.filterwarnings("always", module=__name__)  # not those of Pillow
+            try:
+                digits.append(read_picture(path))
+                names.append(name)
+            except Failure as failure:
+                print(f"error: {name}:", *str(failure).split(), file=sys.stderr)
+        for note in notes:
+            print(f"note: {name}: {note.message}", file=sys.stderr)
     if digits:
         answers, probabilities = (t.tolist() for t in predict(model, torch.stack(digits)))
         for name, digit, answer, sure in zip(names, digits, answers, probabilities, strict=True):
-            print(f"{name}\t{answer}\t{sure:.4f}")
-            if with_preview:
-                print(preview(digit))
-    return int(len(names) < len(paths))
+            print(f"{name}\t{answer}\t{sure:.4f}\t{'' if sure >= SURE else 'unsure'}")
+            if with_preview:  # 14 lines: characters are about twice as high as wide
+                levels = (F.avg_pool2d(digit, (2, 1))[0] * 9).round().int().tolist()
+                lines = ("".join(" .:-=+*#%@"[level] for level in line) for line in levels)
+                print(f"{name}:", *lines, sep="\n", file=sys.stderr)
+    return int(len(names) < len(files))
 
 
 # --- command line ---
-
-
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Train a tiny convolutional network to read handwritten digits (MNIST).",
@@ -657,16 +616,8 @@ def find_device(name: str) -> torch.device:
         probe.item()
         return probe.device
     except Exception as error:  # each kind of device has its own ways not to work
-        problem = f"device {str(best)!r} cannot be used here ({str(error).splitlines()[0]})"
-        if name != "auto":
-            raise Failure(f"{problem}; try --device cpu") from error
-        print(f"warning: {problem}; using the CPU", file=sys.stderr)
-        return torch.device("cpu")
-
-
-def print_error(message: object) -> None:
-    """Print `message` on one line of standard error."""
-    print("error:", *str(message).split(), file=sys.stderr)
+        reason = str(error).splitlines()[0]
+        raise Failure(f"device {str(best)!r} fails ({reason}); try --device cpu") from error
 
 
 def run_training(config: Config, train_set: Digits, test_set: Digits, output_dir: Path) -> None:
@@ -675,14 +626,13 @@ def run_training(config: Config, train_set: Digits, test_set: Digits, output_dir
         output_dir.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=output_dir).close()
     except OSError as error:
-        problem = f"cannot write into {output_dir}: {error.strerror}"
-        raise Failure(f"{problem}; --output-dir names another folder") from error
+        raise Failure(f"cannot write into {output_dir} ({error}): see --output-dir") from error
     settings = dataclasses.asdict(config) | {"torch": str(torch.__version__)}
     settings |= {"device": str(test_set.labels.device), "threads": torch.get_num_threads()}
     print("Settings:", ", ".join(f"{name}={value}" for name, value in settings.items()))
     model, history = train(config, train_set, test_set)
     weights = {name: t.cpu().contiguous() for name, t in model.state_dict().items()}
-    lines = [",".join(map(str, line)) + "\n" for line in (Epoch._fields, *history)]
+    lines = (",".join(map(str, line)) + "\n" for line in (Epoch._fields, *history))
     files: dict[str, str | Callable[[Path], object]] = {
         WEIGHTS_FILE: lambda path: torch.save(weights, path),
         ACCURACY_FILE: f"{100 * history[-1].test_accuracy:.2f}",
@@ -695,15 +645,20 @@ def run_training(config: Config, train_set: Digits, test_set: Digits, output_dir
 
 
 def run_evaluation(model: nn.Module, test_set: Digits, output_dir: Path) -> None:
-    """Print and draw how `model` answers the test set. Raises Failure if its accuracy is not the
-    one that the accuracy file claims."""
+    """Print and draw how `model` answers `test_set`, or raise Failure if that is not the claim."""
     logits = compute_logits(model, test_set.images / 255)
-    result = score(test_set, logits)
-    error = math.sqrt(result.accuracy * (1 - result.accuracy) / len(logits))
-    print(f"Test set: {result}, standard error {error:.2%} ({len(logits)} images)")
-    print_table(test_set, logits)
+    loss, accuracy = score(test_set, logits)
+    error = math.sqrt(accuracy * (1 - accuracy) / len(logits))
+    print(f"Test set: Average loss: {loss:.4f}, Accuracy: {accuracy:.2%}", end="")
+    print(f", standard error {error:.2%} ({len(logits)} images)")
+    cells = test_set.labels * NUM_CLASSES + logits.argmax(dim=1)
+    table = cells.bincount(minlength=NUM_CLASSES**2).view(NUM_CLASSES, NUM_CLASSES)
+    print("label  answered" + "".join(f"{answer:>5}" for answer in range(NUM_CLASSES)) + "   right")
+    for label, row in enumerate(table.tolist()):
+        counts = "".join(f"{count or '.':>5}" for count in row)
+        print(f"{label:>5}{counts:>60}{row[label] / max(1, sum(row)):>9.2%}")
     write_mistakes(test_set, logits, output_dir)
-    claim, measured = output_dir / ACCURACY_FILE, f"{100 * result.accuracy:.2f}"
+    claim, measured = output_dir / ACCURACY_FILE, f"{100 * accuracy:.2f}"
     claimed = claim.read_text(encoding="ascii", errors="replace").strip()
     if measured != claimed:
         raise Failure(f"{claim} claims {claimed!r}, but these weights give {measured}")
@@ -718,22 +673,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         if args.predict:
+            if args.output_dir == "." and not Path(WEIGHTS_FILE).exists():
+                output_dir = Path(__file__).parent
             code = predict_files(args.predict, load_model(output_dir), args.preview)
         elif args.evaluate:
             model = load_model(output_dir, device := find_device(args.device))
             run_evaluation(model, load_mnist(args.data_dir, device)[1], output_dir)
         else:
             config = Config(args.epochs, args.batch_size, args.lr, seed=args.seed)
-            data = load_mnist(args.data_dir, find_device(args.device))
-            run_training(config, *data, output_dir)
+            run_training(config, *load_mnist(args.data_dir, find_device(args.device)), output_dir)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # nobody reads on, as behind "| head": end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (MemoryError, torch.OutOfMemoryError):
-        print_error("out of memory: try a smaller --batch-size, or --device cpu")
-    except (Failure, OSError, RuntimeError) as error:
-        print_error(error)
+    except (Failure, MemoryError, OSError, RuntimeError) as error:
+        print("error:", *(str(error) or "out of memory").split(), file=sys.stderr)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -54,6 +54,7 @@ def start(command: list[object], **options) -> subprocess.Popen:
         "cwd": PROGRAM.parent,
     } | options
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
+    environment["PYTHONIOENCODING"] = "utf-8"
     return subprocess.Popen([sys.executable, *map(str, command)], env=environment, **options)
 
 

@@ -4,9 +4,7 @@ import io
 import os
 import random
 import re
-import resource
 import struct
-import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -14,8 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.conftest import PROGRAM, start
 from tests.test_pictures import draw_seven
-from tests.conftest import PROGRAM
+
+NOT_UTF8 = "caf\udce9.png"  # the byte E9, as Python spells what is not UTF-8
 
 
 def encode(picture: Image.Image, kind: str, **options: object) -> bytes:
@@ -64,7 +64,7 @@ def damaged_files(rng: random.Random) -> dict[str, bytes]:
 def odd_files(rng: random.Random) -> dict[str, bytes]:
     files = {
         "bomb.png": png_that_claims(50_000, 50_000),
-        "just too large.png": encode(Image.new("1", (5_001, 4_000)), "PNG"),
+        "just too large.png": encode(Image.new("1", (10_001, 10_000)), "PNG"),
         "bomb.gif": b"GIF89a" + struct.pack("<HHBBB", 50_000, 50_000, 0, 0, 0) + b"\x3b",
         "bomb.bmp": b"BM" + bytes(12) + struct.pack("<IiiHH24x", 40, 50_000, 50_000, 1, 24),
         "empty.png": b"",
@@ -106,39 +106,43 @@ def good_files() -> dict[str, bytes]:
     }
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes and file names of POSIX")
+def write_what_can_be(folder: Path, files: dict[str, bytes]) -> list[str]:
+    """Write `files`; return the names of those that this system allows."""
+    written = []
+    for name, content in files.items():
+        try:
+            (folder / name).write_bytes(content)
+            written.append(name)
+        except (OSError, UnicodeError):  # macOS wants UTF-8, Windows no line feed in a name
+            pass
+    return written
+
+
 def test_hundreds_of_bad_files_do_no_harm_and_the_good_ones_are_answered(tmp_path, finished_run):
     rng = random.Random(0)
-    bad = {**damaged_files(rng), **odd_files(rng)}
-    for name, content in {**bad, **good_files()}.items():
-        (tmp_path / name).write_bytes(content)
-    not_utf8 = os.path.join(os.fsencode(tmp_path), b"caf\xe9.png")
-    Path(os.fsdecode(not_utf8)).write_bytes(good_files()["plain.png"])
+    good = write_what_can_be(tmp_path, {**good_files(), NOT_UTF8: good_files()["plain.png"]})
+    write_what_can_be(tmp_path, {**damaged_files(rng), **odd_files(rng)})
     (tmp_path / "folder").mkdir()
-    os.mkfifo(tmp_path / "pipe")
-    names = [os.path.join(b".", name) for name in os.listdir(os.fsencode(tmp_path))]
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+    names = [os.path.join(".", name) for name in os.listdir(tmp_path)]
     rng.shuffle(names)
     assert len(names) > 300
 
-    result = subprocess.run(
-        [sys.executable, PROGRAM, f"--output-dir={finished_run}", "--predict", *names],
-        cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-        capture_output=True,
-        timeout=120,
-    )
-    out, err = result.stdout.decode(), result.stderr.decode()
-    assert result.returncode == 1
-    lines = out.splitlines()
-    assert all(re.fullmatch(r"\./[^\t]+\t\d\t[01]\.\d{4}", line) for line in lines), out
-    assert all(line.startswith("error: ./") for line in err.splitlines()), err
-    assert len(lines) + len(err.splitlines()) == len(names)
-    for name in [*good_files(), "caf?.png"]:
-        shown = "".join(c if c.isprintable() else "?" for c in name)
-        assert f"./{shown}\t7\t" in out, shown
-    assert "error: ./script.eps: a program" in err
-    for name in ("bomb.png", "bomb.gif", "bomb.bmp", "text.jpg", "folder", "pipe", "black-L.tiff"):
-        assert f"error: ./{name}: " in err
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # KiB, of the hungriest child
-    assert peak * 1024 < 1e9
+    options = [f"--output-dir={finished_run}", "--predict", *names]
+    out, err = start([PROGRAM, *options], cwd=tmp_path, text=True, encoding="utf-8").communicate()
+    answers = out.splitlines()
+    pattern = r"\.[/\\][^\t]+\t\d\t[01]\.\d{4}\t(unsure)?"
+    assert [line for line in answers if not re.fullmatch(pattern, line)] == []
+    errors = [line for line in err.splitlines() if not line.startswith("note: ")]
+    assert [line for line in errors if not re.match(r"error: \.[/\\]", line)] == []
+    assert len(answers) + len(errors) == len(names)
+    for name in good:
+        shown = "".join(c if c.isprintable() else "?" for c in os.path.join(".", name))
+        assert f"{shown}\t7\t" in out
+    for name in ("bomb.png", "bomb.gif", "bomb.bmp", "text.jpg", "folder", "black-L.tiff"):
+        assert f"error: {os.path.join('.', name)}: " in err
+    assert "script.eps: is a program" in err
+    resource = pytest.importorskip("resource", reason="the peak of memory is not known here")
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # of the hungriest child
+    assert peak * (1 if sys.platform == "darwin" else 1024) < 1e9

@@ -1,17 +1,21 @@
-"""Reading people's pictures with the trained network."""
+"""People's pictures: what is found in them, and how --predict answers."""
 
 import os
 import re
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 import mnist_classifier
-from mnist_classifier import Digits, Failure, SmallCNN, main, predict, to_mnist
+from mnist_classifier import Digits, Failure, SmallCNN, load_model, main, read_picture, to_mnist
+from tests.conftest import assert_one_line
 from tests.drawn_digits import draw_digits
-from tests.redraw import read_as_files, read_redrawn
+from tests.redraw import count_crashes, read_as_files, read_disturbed, read_redrawn, share
 
 
 def draw_seven(
@@ -28,18 +32,25 @@ def draw_seven(
 SEVEN = to_mnist(draw_seven())
 
 
-def assert_is_seven(digit: torch.Tensor) -> None:
+def centre_of_mass(image: torch.Tensor) -> list[float]:
+    """(row, column) in pixels from the top left corner of `image` (H, W)."""
+    places = torch.arange(28) + 0.5
+    return [float(image.sum(1 - axis) @ places / image.sum()) for axis in (0, 1)]
+
+
+def assert_is_seven(picture: Image.Image, tolerance: float = 0.015) -> None:
+    digit = to_mnist(picture)
     assert digit.shape == (1, 28, 28)
-    assert (digit - SEVEN).abs().mean() < 0.01
-    assert (digit - SEVEN).abs().max() < 0.3
+    assert (digit - SEVEN).abs().mean() < tolerance
+    assert (digit - SEVEN).abs().max() < 40 * tolerance
 
 
 def test_a_picture_becomes_a_light_digit_of_20_pixels_centred_by_its_mass():
     rows, columns = (torch.nonzero(SEVEN[0].amax(dim) > 0.1).flatten() for dim in (1, 0))
     assert rows[-1] - rows[0] + 1 == 20
-    assert columns[-1] - columns[0] + 1 == 15
+    assert 14 <= columns[-1] - columns[0] + 1 <= 16
     assert (SEVEN.min(), SEVEN.max()) == (0, 1)
-    assert mnist_classifier.centre_of_mass(SEVEN[0]) == pytest.approx([14, 14], abs=0.51)
+    assert centre_of_mass(SEVEN[0]) == pytest.approx([14, 14], abs=0.51)
 
 
 def palette_seven() -> Image.Image:
@@ -60,6 +71,38 @@ def uneven_seven() -> Image.Image:
     return light
 
 
+def with_shapes(*shapes: tuple[str, object]) -> Image.Image:
+    """The seven, and `shapes`: each a method of ImageDraw and where it draws."""
+    picture = draw_seven()
+    for shape, where in shapes:
+        getattr(ImageDraw.Draw(picture), shape)(where, fill=0)
+    return picture
+
+
+def shadowed_seven() -> Image.Image:
+    picture = draw_seven(ink=60)
+    shadow = Image.new("L", picture.size)
+    ImageDraw.Draw(shadow).polygon([(0, 90), (200, 30), (200, 160), (0, 160)], fill=255)
+    return Image.composite(picture.point([v // 2 for v in range(256)]), picture, shadow)
+
+
+def on_a_desk() -> Image.Image:
+    desk = Image.new("L", (300, 260), 70)
+    desk.paste(draw_seven(), (40, 60))
+    return desk
+
+
+def squared_seven(step: int) -> Image.Image:
+    picture = Image.new("L", (200, 160), 240)
+    for i in range(8, 200, 24):
+        ImageDraw.Draw(picture).line((0, i, 200, i), 190)
+        if step:
+            ImageDraw.Draw(picture).line((i, 0, i, 160), 190)
+    picture.paste(20, mask=ImageOps.invert(draw_seven()))
+    return picture
+
+
+FONT = ImageFont.load_default(16)
 SAME_SEVENS = {
     "light on dark": lambda: draw_seven("L", 30, 220),
     "faint": lambda: draw_seven("L", 200, 160),
@@ -77,18 +120,41 @@ SAME_SEVENS = {
     "cropped tightly": lambda: draw_seven().crop((28, 48, 92, 132)),
     "touching the upper edge": lambda: draw_seven().crop((26, 50, 94, 134)),
     "in a corner of a large picture": lambda: draw_seven(size=(390, 400)),
+    "a dot to the left": lambda: with_shapes(("ellipse", (8, 80, 14, 86))),
+    "a dot to the right": lambda: with_shapes(("ellipse", (101, 120, 107, 126))),
+    "a thumb in the corner": lambda: with_shapes(("ellipse", (150, 110, 260, 220))),
+    "a title bar": lambda: with_shapes(("rectangle", (0, 0, 200, 14))),
+    "a broken bar": lambda: broken_seven(),
+    "a hard shadow": shadowed_seven,
+    "a sheet on a dark desk": on_a_desk,
+    "ruled paper": lambda: squared_seven(0),
+    "squared paper": lambda: squared_seven(1),
 }
+for place, where in {"above": (30, 8), "to the left": (4, 80), "below": (40, 142)}.items():
+    for text in ("3)", "'", "1:"):
+
+        def write(where=where, text=text):
+            picture = draw_seven()
+            ImageDraw.Draw(picture).text(where, text, 0, FONT)
+            return picture
+
+        SAME_SEVENS[f"{text} {place}"] = write
+
+
+def broken_seven() -> Image.Image:
+    picture = draw_seven()
+    ImageDraw.Draw(picture).rectangle((78, 62, 89, 65), fill=255)  # the bar hangs in the air
+    return picture
 
 
 @pytest.mark.parametrize("kind", SAME_SEVENS)
-def test_all_kinds_of_pictures_of_a_digit_look_the_same_to_the_network(kind):
-    assert_is_seven(to_mnist(SAME_SEVENS[kind]()))
+def test_the_digit_is_found_in_all_kinds_of_pictures_and_beside_other_things(kind):
+    assert_is_seven(SAME_SEVENS[kind](), 0.03 if kind == "a broken bar" else 0.015)
 
 
 def test_a_large_and_a_small_picture_look_the_same_to_the_network():
-    assert_is_seven(to_mnist(draw_seven().resize((1600, 1280))))
-    small = to_mnist(draw_seven().resize((75, 60), Image.Resampling.BOX))
-    assert (small - SEVEN).abs().mean() < 0.03
+    assert_is_seven(draw_seven().resize((1600, 1280)))
+    assert_is_seven(draw_seven().resize((75, 60), Image.Resampling.BOX), 0.03)
 
 
 def test_a_thin_pen_leaves_no_gaps():
@@ -99,18 +165,40 @@ def test_a_thin_pen_leaves_no_gaps():
     assert inked.sum(dim=1).max() >= 12  # the bar
 
 
+@pytest.mark.parametrize("lines", [[(50, 20, 50, 140), (20, 140, 80, 140)], [(30, 80, 170, 84)]])
+@pytest.mark.parametrize("width", [3, 14])
+def test_ink_of_any_shape_fits_the_frame(lines, width):
+    picture = Image.new("L", (200, 160), 255)
+    for line in lines:  # an upside-down T: its mass is far from the middle
+        ImageDraw.Draw(picture).line(line, 0, width)
+    assert to_mnist(picture).max() == 1
+
+
+def test_a_second_digit_is_told_and_a_small_stray_is_not():
+    picture = draw_seven()
+    picture.paste(draw_seven().crop((30, 50, 90, 130)), (115, 50))
+    with pytest.warns(UserWarning, match="2 things are as large as a digit; one is read"):
+        to_mnist(picture)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        to_mnist(SAME_SEVENS["3) above"]())
+
+
+def mnist_images(count: int, seed: int) -> Digits:
+    """Drawn digits as MNIST has them: black ground, centre of mass in the middle."""
+    images, labels = draw_digits(count, seed)
+    images = torch.where(images > 40, images, 0)
+    moved = []
+    for image in images:
+        row, column = centre_of_mass(image.squeeze().float())
+        moved.append(image.roll((round(14 - row), round(14 - column)), (-2, -1)))
+    return Digits(torch.stack(moved), labels)
+
+
 def test_mnist_images_go_through_unharmed():
-    for image in draw_digits(20, seed=8).images.squeeze(1):
-        image[image < 40] = 0  # the noise of the background
-        image = mnist_image(image)
-        digit = to_mnist(Image.fromarray(image.numpy()))
-        assert torch.equal(digit, image.unsqueeze(0).float() / 255)
-
-
-def mnist_image(image: torch.Tensor) -> torch.Tensor:
-    """Move the digit so that its centre of mass is in the middle, as MNIST has it."""
-    row, column = mnist_classifier.centre_of_mass(image.float())
-    return image.roll((round(14 - row), round(14 - column)), (0, 1))
+    for image in mnist_images(20, seed=8).images:
+        digit = to_mnist(Image.fromarray(image.squeeze().numpy()))
+        assert torch.equal(digit[0], image.squeeze().float() / 255)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "I;16", "F"])
@@ -121,32 +209,47 @@ def test_a_blank_picture_is_no_digit(mode, size):
 
 
 def test_noise_is_no_digit():
-    noise = Image.effect_noise((120, 120), 20)
     with pytest.raises(Failure, match="blank"):
-        to_mnist(noise)
+        to_mnist(Image.effect_noise((300, 300), 20))
+
+
+def test_numbers_that_are_none_and_broken_files_raise_only_failure(tmp_path):
+    for value in (float("nan"), float("inf"), 1e38):
+        with pytest.raises(Failure):
+            to_mnist(Image.new("F", (50, 50), value))
+    path = tmp_path / "cut.png"
+    draw_seven().save(path)
+    path.write_bytes(path.read_bytes()[:150])
+    with pytest.raises(Failure, match="cannot be read"):
+        read_picture(str(path))
+
+
+@pytest.mark.filterwarnings("ignore:.*as large as a digit")
+def test_random_ink_raises_nothing():
+    assert not count_crashes(200, seed=1)
 
 
 @pytest.fixture(scope="module")
 def model(finished_run) -> SmallCNN:
-    return mnist_classifier.load_model(finished_run)
+    return load_model(finished_run)
 
 
+@pytest.mark.filterwarnings("ignore:.*as large as a digit")
 def test_redrawn_digits_are_read_rightly(model):
-    assert read_redrawn(model, draw_digits(100, seed=9), count=100, seed=0) >= 0.95
-    untrained = SmallCNN()
-    assert read_redrawn(untrained, draw_digits(100, seed=9), count=100, seed=0) < 0.5
+    digits = draw_digits(100, seed=9)
+    assert share(read_redrawn(model, digits, count=100, seed=0)) >= 0.95
+    assert share(read_disturbed(model, digits, count=99, seed=0)) >= 0.8
+    assert share(read_redrawn(SmallCNN(), digits, count=50, seed=0)) < 0.5
 
 
 def test_untouched_png_files_are_read_as_well_as_the_test_set(model):
-    images, labels = draw_digits(200, seed=10)
-    images = torch.stack([mnist_image(image * (image > 40)) for image in images.squeeze(1)])
-    digits = Digits(images.unsqueeze(1), labels)
+    digits = mnist_images(200, seed=10)
     assert read_as_files(model, digits) == mnist_classifier.evaluate(model, digits).accuracy
 
 
 def test_predict_gives_the_most_probable_digits_and_their_probabilities(model):
     images, labels = draw_digits(50, seed=11)
-    digits, probabilities = predict(model, images / 255)
+    digits, probabilities = mnist_classifier.predict(model, images / 255)
     assert (digits == labels).float().mean() > 0.9
     expected = mnist_classifier.compute_logits(model, images / 255).softmax(dim=1)
     torch.testing.assert_close(probabilities, expected.amax(dim=1))
@@ -158,61 +261,122 @@ def pictures(tmp_path) -> Path:
     draw_seven().save(tmp_path / "my seven.png")
     draw_seven("RGB", (10, 10, 10), (200, 200, 90)).save(tmp_path / "other.jpg")
     Image.new("L", (50, 50), 255).save(tmp_path / "blank.png")
-    (tmp_path / "text.png").write_text("no picture at all")
-    (tmp_path / "empty.png").touch()
-    cut = (tmp_path / "my seven.png").read_bytes()[:150]
-    (tmp_path / "cut.png").write_bytes(cut)
+    for name in ("text.png", "photo.heic"):
+        (tmp_path / name).write_text("no picture at all", encoding="ascii")
     (tmp_path / "folder.png").mkdir()
-    os.mkfifo(tmp_path / "pipe.png")
-    Image.new("1", (10_000, 6_000)).save(tmp_path / "huge.png")
+    Image.new("1", (10_001, 5_000)).save(tmp_path / "huge.png")
     return tmp_path
+
+
+def answer(capsys, folder: Path, *arguments: object) -> tuple[int, list[list[str]], list[str]]:
+    """Exit code, table and lines on standard error of --predict."""
+    code = main(["--predict", *map(str, arguments), f"--output-dir={folder}"])
+    out, err = capsys.readouterr()
+    return code, [line.split("\t") for line in out.splitlines()], err.splitlines()
 
 
 def test_each_picture_is_answered_on_a_line_of_its_own(pictures, finished_run, capsys):
     files = [str(pictures / name) for name in ("my seven.png", "other.jpg")]
-    assert main(["--predict", *files, f"--output-dir={finished_run}"]) == 0
-    out, err = capsys.readouterr()
-    lines = [line.split("\t") for line in out.splitlines()]
-    assert [line[0] for line in lines] == files
-    assert [line[1] for line in lines] == ["7", "7"]
-    assert all(re.fullmatch(r"[01]\.\d{4}", line[2]) for line in lines)
-    assert all(0.3 < float(line[2]) <= 1 for line in lines)
-    assert err == ""
+    code, table, err = answer(capsys, finished_run, *files)
+    assert (code, err) == (0, [])
+    assert [row[:2] for row in table] == [[file, "7"] for file in files]
+    assert all(re.fullmatch(r"[01]\.\d{4}", row[2]) and len(row) == 4 for row in table)
+
+
+def test_an_answer_that_is_not_sure_is_marked(pictures, finished_run, capsys, monkeypatch):
+    for probability, mark in (
+        (mnist_classifier.SURE, ""),
+        (mnist_classifier.SURE - 0.01, "unsure"),
+    ):
+        result = torch.tensor([7]), torch.tensor([probability], dtype=torch.float64)
+        monkeypatch.setattr(mnist_classifier, "predict", lambda model, images, r=result: r)
+        table = answer(capsys, finished_run, pictures / "my seven.png")[1]
+        assert table[0][1:] == ["7", f"{probability:.4f}", mark]
+
+
+def test_patterns_are_expanded_unless_a_file_has_that_name(pictures, finished_run, capsys):
+    code, table, err = answer(capsys, finished_run, pictures / "*.jpg", pictures / "m*.png")
+    assert code == 0
+    assert [Path(row[0]).name for row in table] == ["other.jpg", "my seven.png"]
+    draw_seven().save(pictures / "[a].png")
+    assert answer(capsys, finished_run, pictures / "[a].png")[0] == 0
+    code, table, err = answer(capsys, finished_run, pictures / "*.bmp")
+    assert (code, table, len(err)) == (1, [], 1)
+    assert "no such file" in err[0]
+
+
+def test_weights_come_from_the_current_folder_else_from_beside_the_program(
+    pictures, finished_run, monkeypatch, capsys
+):
+    file = str(pictures / "my seven.png")
+    monkeypatch.chdir(finished_run)
+    assert main(["--predict", file]) == 0
+    monkeypatch.chdir(pictures)
+    assert main(["--predict", file]) == 0  # the shipped weights
+    (pictures / "final_model.pth").write_bytes(b"not weights")
+    assert main(["--predict", file]) == 1
+    (pictures / "final_model.pth").unlink()
+    monkeypatch.setattr(mnist_classifier, "__file__", str(pictures / "program" / "file.py"))
+    assert main(["--predict", file]) == 1
+    assert_one_line(capsys.readouterr().err.splitlines()[-1], "program", "--output-dir")
 
 
 BAD_PICTURES = {
     "blank.png": "blank",
-    "text.png": "not an image",
-    "empty.png": "not an image",
-    "cut.png": "broken",
+    "text.png": "save it as JPEG or PNG",
+    "photo.heic": "save it as JPEG or PNG",
     "folder.png": "not a file",
-    "pipe.png": "not a file",
     "missing.png": "no such file",
-    "huge.png": "pixels",
+    "huge.png": "50,000,000 pixels",
 }
 
 
 def test_bad_pictures_get_a_line_each_and_the_others_an_answer(pictures, finished_run, capsys):
     files = [str(pictures / name) for name in ("my seven.png", *BAD_PICTURES, "other.jpg")]
-    assert main(["--predict", *files, f"--output-dir={finished_run}"]) == 1
-    out, err = capsys.readouterr()
-    assert [line.split("\t")[1] for line in out.splitlines()] == ["7", "7"]
-    for line, (name, reason) in zip(err.splitlines(), BAD_PICTURES.items(), strict=True):
+    code, table, err = answer(capsys, finished_run, *files)
+    assert code == 1
+    assert [row[1] for row in table] == ["7", "7"]
+    for line, (name, reason) in zip(err, BAD_PICTURES.items(), strict=True):
         assert line.startswith(f"error: {pictures / name}: ")
         assert reason in line
 
 
-def test_the_preview_shows_what_the_network_sees(pictures, finished_run, capsys):
-    where = f"--output-dir={finished_run}"
-    assert main(["--predict", str(pictures / "my seven.png"), "--preview", where]) == 0
-    _, *drawing = capsys.readouterr().out.splitlines()
+def test_other_digits_in_a_picture_are_noted_with_its_name(pictures, finished_run, capsys):
+    picture = draw_seven()
+    picture.paste(draw_seven().crop((30, 50, 90, 130)), (115, 50))
+    picture.save(pictures / "two.png")
+    code, table, err = answer(capsys, finished_run, pictures / "two.png")
+    assert (code, table[0][1], len(err)) == (0, "7", 1)
+    assert err[0].startswith(f"note: {pictures / 'two.png'}: ")
+
+
+def test_the_preview_shows_what_the_network_sees_apart_from_the_table(
+    pictures, finished_run, capsys
+):
+    file = pictures / "my seven.png"
+    _, table, (name, *drawing) = answer(capsys, finished_run, file, "--preview")
+    assert [len(row) for row in table] == [4]
+    assert name == f"{file}:"
     assert [len(line) for line in drawing] == [28] * 14
     inked = [[c != " " for c in line] for line in drawing]
-    assert sum(inked[3]) == 15  # the bar of the seven
-    assert sum(inked[9]) == 3 or sum(inked[9]) == 4  # its stem
+    assert sum(inked[3]) >= 14  # the bar of the seven
+    assert 3 <= sum(inked[9]) <= 5  # its stem
 
 
-def test_weights_that_are_not_there_are_no_traceback(tmp_path, capsys):
-    assert main(["--predict", "x.png", f"--output-dir={tmp_path}"]) == 1
-    err = capsys.readouterr().err
-    assert re.fullmatch(r"error: no weights at .*final_model\.pth.*--output-dir\n", err)
+PEAK = """
+import resource, sys, mnist_classifier
+mnist_classifier.read_picture(sys.argv[1])
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(peak * (1 if sys.platform == "darwin" else 1024))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no resource module to ask for the memory")
+def test_a_photo_of_48_megapixels_needs_less_than_1_gb(tmp_path):
+    path = tmp_path / "photo.jpg"
+    draw_seven().resize((8000, 6000)).save(path, quality=70)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", PEAK, str(path)]
+    root = Path(mnist_classifier.__file__).parent
+    output = subprocess.run(command, cwd=root, env=environment, capture_output=True, check=True)
+    assert int(output.stdout) < 1e9

@@ -382,12 +382,15 @@ def test_evaluate_derives_the_claim_again_passing_the_test_set_through_the_netwo
     assert (finished_run / "mistakes.png").exists()
 
 
-def test_the_table_counts_each_label_against_each_answer(capsys):
+def test_the_table_counts_each_label_against_each_answer(tmp_path, monkeypatch, capsys):
     labels = torch.tensor([0, 0, 1, 1, 1, 7])
     answers = torch.tensor([0, 0, 7, 1, 7, 2])
     digits = Digits(torch.zeros(6, 1, 28, 28, dtype=torch.uint8), labels)
-    mnist_classifier.print_table(digits, torch.nn.functional.one_hot(answers, 10).float())
-    header, *rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    logits = torch.nn.functional.one_hot(answers, 10).float()
+    monkeypatch.setattr(mnist_classifier, "compute_logits", lambda *args: logits)
+    (tmp_path / "test_accuracy.txt").write_bytes(b"50.00\n")
+    mnist_classifier.run_evaluation(SmallCNN(), digits, tmp_path)
+    _, header, *rows, _ = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert header == ["label", "answered", *"0123456789", "right"]
     assert rows[0] == ["0", "2", *".........", "100.00%"]
     assert rows[1] == ["1", ".", "1", *".....", "2", ".", ".", "33.33%"]

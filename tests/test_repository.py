@@ -27,7 +27,9 @@ def test_the_readme_sets_up_trains_and_tests_in_one_block_each_on_every_system()
     assert test == [*setup, ".venv/bin/python -m pytest"]
     windows = [block.splitlines() for block in blocks("bat")[:2]]
     for mine, theirs in zip(windows, (train, test), strict=True):
-        posix = [line.replace("\\", "/").replace("Scripts/python -m pip", "bin/pip") for line in mine]
+        posix = [
+            line.replace("\\", "/").replace("Scripts/python -m pip", "bin/pip") for line in mine
+        ]
         posix = [re.sub("^py ", "python3 ", line).replace("Scripts", "bin") for line in posix]
         assert posix == theirs
 
@@ -94,7 +96,7 @@ def test_readme_states_the_size_of_the_network():
     parameters = count_parameters(SmallCNN())
     assert f"**{parameters:,}**" in README
     assert f"Total trainable parameters: {parameters}" in README
-    assert sum(map(int, re.findall(r"^\| \d.*\| (\d+)", README.replace(",", ""), re.M))) > 0
+    assert sum(map(int, re.findall(r"^\| \d.*\| (\d+)", README.replace(",", ""), re.MULTILINE))) > 0
 
 
 def test_default_recipe_keeps_to_the_epoch_limit():
