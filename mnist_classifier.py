@@ -398,8 +398,8 @@ def draw_mistakes(digits: Digits, logits: Tensor, columns: int = 8) -> Image.Ima
 
 def write_files(folder: Path, files: dict[str, str | Callable[[Path], object]]) -> None:
     """Write texts, or let writers write, beside their places; then move all there or raise Failure.
-    The accuracy goes before the weights are replaced, and comes back last: if a move fails, or after
-    a kill in between, weights may lack their accuracy but never have another run's."""
+    The old accuracy goes before the weights do: if a move fails, or after a kill in between, weights
+    may lack their accuracy, but never have another run's."""
     new = {name: folder / f"{name}.new" for name in files}
     try:
         for name, file in files.items():
