@@ -205,6 +205,23 @@ def test_a_bad_server_is_given_up_and_the_next_one_is_asked(kind, mirror, tmp_pa
     assert_loads(tmp_path / "new")
 
 
+def test_a_file_that_another_program_puts_in_place_meanwhile_is_no_stranger(
+    mirror, small_mnist, tmp_path, monkeypatch
+):
+    mirror(respond)
+    read = mnist_classifier.read_mnist_file
+
+    def read_just_too_early(path: Path) -> torch.Tensor | None:
+        values = read(path)
+        if values is None and path.parent == tmp_path / "new" / "MNIST" / "raw":
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes((small_mnist / "MNIST" / "raw" / path.name).read_bytes())
+        return values
+
+    monkeypatch.setattr(mnist_classifier, "read_mnist_file", read_just_too_early)
+    assert_loads(tmp_path / "new")
+
+
 def test_two_programs_on_an_empty_folder_do_not_disturb_each_other(mirror, tmp_path):
     mirror(respond)
     problems = []
