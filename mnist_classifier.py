@@ -398,8 +398,8 @@ def draw_mistakes(digits: Digits, logits: Tensor, columns: int = 8) -> Image.Ima
 
 def write_files(folder: Path, files: dict[str, str | Callable[[Path], object]]) -> None:
     """Write texts, or let writers write, beside their places; then move all there or raise Failure.
-    The old accuracy goes before the weights do: if a move fails, or after a kill in between, weights
-    may lack their accuracy, but never have another run's."""
+    The old accuracy goes before the weights do: whatever fails, and even after a kill in between,
+    weights may lack their accuracy, but never have another run's."""
     new = {name: folder / f"{name}.new" for name in files}
     try:
         for name, file in files.items():
@@ -537,8 +537,9 @@ def cut_out_digit(ink: Tensor) -> Tensor:
     (top, left, bottom, right), strokes, others = boxes[digit], labels == digit, 0
     for piece in boxes if not free else [p for p in boxes if p in free or p not in large]:
         t, l, b, r = boxes[piece]
-        near = max(top, t) - min(bottom, b) < 0.2 * sizes[digit]
-        if near and min(right, r) - max(left, l) > min(right - left, r - l) / 2:  # the bar of a 5
+        rows, columns = max(top, t) - min(bottom, b), max(left, l) - min(right, r)  # the gaps
+        above = rows < 0.2 * sizes[digit] and -columns > min(right - left, r - l) / 2  # a 5's bar
+        if above or max(rows, columns) < 0.08 * sizes[digit]:
             strokes |= labels == piece
         else:
             others += piece in free and sizes[piece] > 0.6 * sizes[digit]
