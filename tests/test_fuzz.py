@@ -130,7 +130,8 @@ def test_hundreds_of_bad_files_do_no_harm_and_the_good_ones_are_answered(tmp_pat
     assert len(names) > 300
 
     options = [f"--output-dir={finished_run}", "--predict", *names]
-    out, err = start([PROGRAM, *options], cwd=tmp_path, text=True, encoding="utf-8").communicate()
+    process = start([PROGRAM, *options], cwd=tmp_path, text=True, encoding="utf-8")
+    out, err = process.communicate(timeout=300)
     answers = out.splitlines()
     pattern = r"\.[/\\][^\t]+\t\d\t[01]\.\d{4}\t(unsure)?"
     assert [line for line in answers if not re.fullmatch(pattern, line)] == []

@@ -226,6 +226,10 @@ def run_without_training(output_dir: Path, accuracy: float, monkeypatch, seed: i
 def test_accuracy_file_is_the_percentage_and_nothing_else(accuracy, content, tmp_path, monkeypatch):
     run_without_training(tmp_path, accuracy, monkeypatch)
     assert (tmp_path / "test_accuracy.txt").read_bytes() == content
+    weights = torch.load(tmp_path / "final_model.pth", weights_only=True)
+    torch.manual_seed(0)
+    for name, value in SmallCNN().state_dict().items():
+        assert torch.equal(weights[name], value), name
 
 
 def test_an_output_folder_that_cannot_be_is_found_before_training(tmp_path, monkeypatch):
