@@ -7,7 +7,6 @@
     python mnist_classifier.py                     # download, train, test, save
     python mnist_classifier.py --predict IMAGE...  # read digits from your own pictures
     python mnist_classifier.py --evaluate          # test the saved weights again
-    python mnist_classifier.py --help              # the options and their defaults
 
 The test set only reports: the learning rate follows the training loss, and what is saved are the
 weights of the last epoch. README.md has the measurements, and how to repeat them.
@@ -57,8 +56,8 @@ MNIST_SHA256 = {  # of the values in each file: bytes, row by row, without the f
 NETWORK_TIMEOUT = 20.0  # seconds without an answer
 WEIGHTS_FILE = "final_model.pth"
 ACCURACY_FILE = "test_accuracy.txt"
-MAX_PIXELS = 50_000_000  # of a picture, twice that of a JPEG: less than 1 GB of memory
-GRID = 256  # pixels of the longer side of a picture in which the digit is looked for
+MAX_PIXELS = 50_000_000  # of a picture, and twice as many of a JPEG: 1 GB of memory is enough
+GRID = 256  # the digit is looked for in about GRID x GRID pixels
 SURE = 0.95  # probability from which on an answer is not marked
 
 
@@ -250,7 +249,7 @@ class Muon(torch.optim.Optimizer):
 def make_average(model: nn.Module, config: Config) -> AveragedModel:
     """Copy of `model`, batch statistics included, that follows it as an average over a share of the
     steps so far (the polynomial decay of Shamir and Zhang, 2013; torch has fixed decays only)."""
-    window = 1 / config.average_memory
+    window = 1 / config.average_memory  # 9: each step gets the share that leaves the last ninth
 
     def follow(averaged: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor | int) -> None:
         share = window / (window + steps)
@@ -301,9 +300,9 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[nn.Modul
     """Train from scratch; return the averaged model, which is more accurate than the one that the
     optimizer moves, and the history. Raises Failure if the loss is no longer finite."""
     torch.manual_seed(config.seed)
-    on_cpu = train_set.labels.device.type == "cpu"
-    layout = torch.channels_last if on_cpu else torch.contiguous_format  # MPS has bugs with it
-    model = SmallCNN().to(train_set.labels.device).to(memory_format=layout)
+    model = SmallCNN().to(train_set.labels.device)
+    if train_set.labels.is_cpu:  # the faster layout there; on MPS, torch has bugs in it
+        model = model.to(memory_format=torch.channels_last)
     average = make_average(model, config)
     optimizer = Muon(model, config)
     scheduler = ReduceLROnPlateau(
@@ -396,14 +395,14 @@ def draw_mistakes(digits: Digits, logits: Tensor, columns: int = 8) -> Image.Ima
     return page
 
 
-def write_files(folder: Path, files: dict[str, str | Callable[[Path], object]]) -> None:
-    """Write texts, or let writers write, beside their places; then move all there or raise Failure.
+def write_files(folder: Path, files: dict[str, Callable[[Path], object]]) -> None:
+    """Call each of `files` with a path beside its place, then move all there, or raise Failure.
     The old accuracy goes before the weights do: whatever fails, and even after a kill in between,
     weights may lack their accuracy, but never have another run's."""
     new = {name: folder / f"{name}.new" for name in files}
     try:
-        for name, file in files.items():
-            new[name].write_bytes(file.encode()) if isinstance(file, str) else file(new[name])
+        for name, write in files.items():
+            write(new[name])
         if WEIGHTS_FILE in files:
             (folder / ACCURACY_FILE).unlink(missing_ok=True)
         for name, path in new.items():
@@ -441,8 +440,7 @@ def read_picture(path: str) -> Tensor:
     except Failure:
         raise
     except Exception as error:  # each format has its own ways to be broken
-        reason = str(error) or type(error).__name__
-        raise Failure(f"cannot be read ({reason}); save it as JPEG or PNG") from error
+        raise Failure(f"cannot be read ({error!r}); save it as JPEG or PNG") from error
 
 
 def to_mnist(picture: Image.Image) -> Tensor:
@@ -454,9 +452,9 @@ def to_mnist(picture: Image.Image) -> Tensor:
     frame = torch.cat([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     if pixels.shape == (IMAGE_SIZE, IMAGE_SIZE) and frame.median() == 0 < pixels.max():
         return pixels.unsqueeze(0) / 255
-    longer = GRID * min(4, (max(pixels.shape) / min(pixels.shape)) ** 0.5)  # GRID**2 pixels
+    longer = GRID * min(4, (max(pixels.shape) / min(pixels.shape)) ** 0.5)  # of the sides
     ink = fit(cut_out_digit(find_ink(fit(pixels, round(longer)))), 20)
-    ink = (ink / ink.quantile(0.95).clamp(min=0.5 * ink.max())).clamp(max=1)  # thin ones faded
+    ink = (ink / ink.quantile(0.95).clamp(min=0.5 * ink.max())).clamp(max=1)  # thin strokes faded
     (height, width), size = ink.shape, IMAGE_SIZE
     row = (ink.sum(1) @ (torch.arange(height) + 0.5) / ink.sum()).item()  # the centre of mass
     column = (ink.sum(0) @ (torch.arange(width) + 0.5) / ink.sum()).item()
@@ -466,7 +464,7 @@ def to_mnist(picture: Image.Image) -> Tensor:
 
 
 def to_gray(picture: Image.Image) -> Tensor:
-    """Grey values (H, W) of `picture`, 0 to 255: upright, on white, at most 2 * GRID a side."""
+    """Grey values (H, W) of `picture`, 0 to 255: upright, on white, at most 4 * GRID a side."""
     if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # copies are large: only if turned
         picture = ImageOps.exif_transpose(picture)
     if picture.has_transparency_data:
@@ -561,13 +559,13 @@ def predict_files(paths: Sequence[str], model: nn.Module, with_preview: bool) ->
     for path in files:
         name = "".join(c if c.isprintable() else "?" for c in path)
         with warnings.catch_warnings(record=True) as notes:
-            warnings.filterwarnings("always", module=__name__)  # not those of Pillow
+            warnings.simplefilter("always")
             try:
                 digits.append(read_picture(path))
                 names.append(name)
             except Failure as failure:
                 print(f"error: {name}:", *str(failure).split(), file=sys.stderr)
-        for note in notes:
+        for note in [n for n in notes if n.filename == __file__]:  # not those of Pillow
             print(f"note: {name}: {note.message}", file=sys.stderr)
     if digits:
         answers, probabilities = (t.tolist() for t in predict(model, torch.stack(digits)))
@@ -633,12 +631,13 @@ def run_training(config: Config, train_set: Digits, test_set: Digits, output_dir
     print("Settings:", ", ".join(f"{name}={value}" for name, value in settings.items()))
     model, history = train(config, train_set, test_set)
     weights = {name: t.cpu().contiguous() for name, t in model.state_dict().items()}
-    lines = (",".join(map(str, line)) + "\n" for line in (Epoch._fields, *history))
-    files: dict[str, str | Callable[[Path], object]] = {
+    accuracy = f"{100 * history[-1].test_accuracy:.2f}"
+    table = "".join(",".join(map(str, line)) + "\n" for line in (Epoch._fields, *history))
+    files: dict[str, Callable[[Path], object]] = {
         WEIGHTS_FILE: lambda path: torch.save(weights, path),
-        ACCURACY_FILE: f"{100 * history[-1].test_accuracy:.2f}",
-        "history.csv": "".join(lines),
-        "settings.json": json.dumps(settings, indent=4) + "\n",
+        ACCURACY_FILE: lambda path: path.write_bytes(accuracy.encode()),
+        "history.csv": lambda path: path.write_bytes(table.encode()),
+        "settings.json": lambda path: path.write_bytes(json.dumps(settings, indent=4).encode()),
     }
     write_files(output_dir, files)
     write_mistakes(test_set, compute_logits(model, test_set.images / 255), output_dir)

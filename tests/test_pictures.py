@@ -228,7 +228,7 @@ def test_numbers_that_are_none_and_broken_files_raise_only_failure(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:.*as large as a digit")
 def test_random_ink_raises_nothing():
-    assert not count_crashes(200, seed=1)
+    assert not count_crashes(100, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +240,7 @@ def model(finished_run) -> SmallCNN:
 def test_redrawn_digits_are_read_rightly(model):
     digits = draw_digits(100, seed=9)
     assert share(read_redrawn(model, digits, count=100, seed=0)) >= 0.95
-    assert share(read_disturbed(model, digits, count=99, seed=0)) >= 0.8
+    assert share(read_disturbed(model, digits, count=50, seed=0)) >= 0.8
     assert share(read_redrawn(SmallCNN(), digits, count=50, seed=0)) < 0.5
 
 
