@@ -382,9 +382,8 @@ def draw_mistakes(digits: Digits, logits: Tensor, columns: int = 8) -> Image.Ima
     height = math.ceil(len(shown) / columns) * (tile + text + gap) + text + gap
     page = Image.new("RGB", (columns * (tile + gap) + gap, height), "white")
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(size=17)
-    draw.text(
-        (gap, gap), f"{len(wrong)} of {len(labels)} read wrongly, the surest first", "black", font
-    )
+    title = f"{len(wrong)} of {len(labels)} read wrongly, the surest first"
+    draw.text((gap, gap), title, "black", font)
     for place, i in enumerate(shown):
         left = gap + place % columns * (tile + gap)
         top = gap + text + place // columns * (tile + text + gap)
@@ -633,11 +632,12 @@ def run_training(config: Config, train_set: Digits, test_set: Digits, output_dir
     weights = {name: t.cpu().contiguous() for name, t in model.state_dict().items()}
     accuracy = f"{100 * history[-1].test_accuracy:.2f}"
     table = "".join(",".join(map(str, line)) + "\n" for line in (Epoch._fields, *history))
+    text = json.dumps(settings, indent=4) + "\n"
     files: dict[str, Callable[[Path], object]] = {
         WEIGHTS_FILE: lambda path: torch.save(weights, path),
         ACCURACY_FILE: lambda path: path.write_bytes(accuracy.encode()),
         "history.csv": lambda path: path.write_bytes(table.encode()),
-        "settings.json": lambda path: path.write_bytes(json.dumps(settings, indent=4).encode()),
+        "settings.json": lambda path: path.write_bytes(text.encode()),
     }
     write_files(output_dir, files)
     write_mistakes(test_set, compute_logits(model, test_set.images / 255), output_dir)

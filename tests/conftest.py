@@ -53,9 +53,9 @@ def start(command: list[object], **options) -> subprocess.Popen:
         "stderr": subprocess.PIPE,
         "cwd": PROGRAM.parent,
     } | options
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
-    environment["PYTHONIOENCODING"] = "utf-8"
-    return subprocess.Popen([sys.executable, *map(str, command)], env=environment, **options)
+    environment = {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"} | options.pop("env", {})
+    command = [sys.executable, *map(str, command)]
+    return subprocess.Popen(command, env={**os.environ, **environment}, **options)
 
 
 def assert_one_line(error: str, *parts: str) -> None:

@@ -9,7 +9,6 @@ import random
 import sys
 import warnings
 from collections import Counter
-from pathlib import Path
 
 import torch
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -277,9 +276,8 @@ def measure(data_dir: str, weights_dir: str = ".") -> bool:
     """Print the figures; return whether all targets are met."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    cpu = torch.device("cpu")
-    model = load_model(Path(weights_dir), cpu)
-    digits = load_mnist(data_dir, cpu)[1]
+    model = load_model(weights_dir)
+    digits = load_mnist(data_dir, torch.device("cpu"))[1]
     met = []
 
     def tell(claim: str, value: float, met_if: bool) -> None:
