@@ -48,14 +48,10 @@ def arguments(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
 
 def start(command: list[object], **options) -> subprocess.Popen:
     """Start Python with `command` on one thread, as a user would, from the project's folder."""
-    options = {
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.PIPE,
-        "cwd": PROGRAM.parent,
-    } | options
-    environment = {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"} | options.pop("env", {})
+    defaults = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": PROGRAM.parent}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
     command = [sys.executable, *map(str, command)]
-    return subprocess.Popen(command, env={**os.environ, **environment}, **options)
+    return subprocess.Popen(command, env=environment, **(defaults | options))
 
 
 def assert_one_line(error: str, *parts: str) -> None:

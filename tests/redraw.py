@@ -9,6 +9,7 @@ import random
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Iterable
 
 import torch
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -29,6 +30,21 @@ from mnist_classifier import (
 Answer = tuple[int, float, bool]  # the digit (-1: none seen), its probability, whether it is right
 
 
+def draw_pen(strokes: Image.Image, blur: float, edge: float) -> Image.Image:
+    """Strokes with a clear edge where the blurred ones pass `edge`, a grey: low is a thick pen."""
+    blurred = strokes.filter(ImageFilter.GaussianBlur(blur))
+    return blurred.point([max(0, min(255, round(4 * (v - edge) + 128))) for v in range(256)])
+
+
+def as_jpeg(pixels: Tensor, noise: float, rng: random.Random) -> Image.Image:
+    """Picture of `pixels` (H, W), 0 to 255, with noise of a standard deviation of up to `noise`."""
+    generator = torch.Generator().manual_seed(rng.getrandbits(32))
+    pixels = pixels + rng.uniform(0, noise) * torch.randn(pixels.shape, generator=generator)
+    picture, file = Image.fromarray(pixels.clamp(0, 255).to(torch.uint8).numpy()), io.BytesIO()
+    picture.convert("RGB").save(file, "JPEG", quality=rng.randint(50, 95))
+    return Image.open(file)
+
+
 def redraw(digit: Tensor, rng: random.Random) -> Image.Image:
     """Picture of `digit` (28, 28) uint8: 60 to 800 pixels wide or high, anywhere on its canvas.
 
@@ -45,9 +61,7 @@ def redraw(digit: Tensor, rng: random.Random) -> Image.Image:
     top = rng.randint(0, canvas_height - height)
     canvas = Image.new("L", (canvas_width, canvas_height))
     canvas.paste(stroke, (left, top))
-    canvas = canvas.filter(ImageFilter.GaussianBlur(0.35 * scale))
-    edge = rng.uniform(70, 160)  # the grey at which the pen's edge lies: low is a thick pen
-    canvas = canvas.point([max(0, min(255, round(4 * (v - edge) + 128))) for v in range(256)])
+    canvas = draw_pen(canvas, 0.35 * scale, rng.uniform(70, 160))
     canvas = canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0, 0.012) * size))
     ink = pil_to_tensor(canvas)[0] / 255
 
@@ -58,12 +72,7 @@ def redraw(digit: Tensor, rng: random.Random) -> Image.Image:
     x = torch.linspace(-1, 1, canvas_width)
     angle = rng.uniform(0, 2 * math.pi)
     light = 1 + rng.uniform(0, 0.25) * (x * math.cos(angle) + y * math.sin(angle))
-    noise = torch.randn(ink.shape, generator=torch.Generator().manual_seed(rng.getrandbits(32)))
-    pixels = (paper + (pen - paper) * ink) * light + rng.uniform(0, 10) * noise
-    picture = Image.fromarray(pixels.clamp(0, 255).to(torch.uint8).numpy())
-    file = io.BytesIO()
-    picture.convert("RGB").save(file, "JPEG", quality=rng.randint(50, 95))
-    return Image.open(file)
+    return as_jpeg((paper + (pen - paper) * ink) * light, 10, rng)
 
 
 DISTURBANCES = (
@@ -76,126 +85,103 @@ DISTURBANCES = (
     "text",
     "thumb",
     "title bar",
-    "12 megapixels",
 )
+Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 
-def disturb(digit: Tensor, kind: str, rng: random.Random) -> Image.Image:
-    """Picture of `digit` (28, 28) uint8 beside what `kind` says, a thick or a thin pen, turned."""
-    longer = round(40 * 25 ** rng.random())  # pixels; many small ones
-    if kind in ("desk", "shadow", "ruled", "squared", "text", "12 megapixels"):
-        longer = rng.randint(250, 1200)
-    width, height = longer, round(longer * rng.uniform(0.6, 1))
-    if rng.random() < 0.5:
-        width, height = height, width
-    size = rng.uniform(0.25, 0.6) * min(width, height)  # of the digit
-    margin = 0.2 * size
-
-    # the pen's strokes, thick or thin
+def place_ink(digit: Tensor, kind: str, rng: random.Random) -> tuple[Image.Image, Box]:
+    """`digit` (28, 28) uint8 in a thick or a thin pen, turned, on a canvas of 40 to 1200 pixels."""
+    coarse = kind in ("turned", "dots", "thumb", "title bar")  # the others need room for details
+    longer = round(40 * 25 ** rng.random()) if coarse else rng.randint(250, 1200)
+    sides = [longer, round(longer * rng.uniform(0.6, 1))]
+    rng.shuffle(sides)
     big = Image.fromarray(digit.numpy()).resize((280, 280), Image.Resampling.BICUBIC)
     big = big.rotate(rng.uniform(-15, 15), Image.Resampling.BICUBIC)
-    big = big.filter(ImageFilter.GaussianBlur(3.5))
-    edge = rng.uniform(0.2, 0.7) * big.getextrema()[1]
-    big = big.point([max(0, min(255, round(4 * (v - edge) + 128))) for v in range(256)])
+    big = draw_pen(big, 3.5, rng.uniform(0.2, 0.7) * 255)
     big = big.crop(big.getbbox())
-    scale = size / max(big.size)
-    digit_size = [max(1, round(side * scale)) for side in big.size]
-    room = 0.0 if kind == "turned" else 0.12
-    left = round(rng.uniform(room * width, (1 - room) * width - digit_size[0]))
-    top = round(rng.uniform(room * height, (1 - room) * height - digit_size[1]))
-    ink = Image.new("L", (width, height))
-    ink.paste(
-        big.resize(digit_size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC),
-        (left, top),
-    )
-    right, bottom = left + digit_size[0], top + digit_size[1]
+    scale = rng.uniform(0.25, 0.6) * min(sides) / max(big.size)
+    width, height = (max(1, round(side * scale)) for side in big.size)
+    room = 0.0 if kind == "turned" else 0.12  # between the digit and the border
+    left = round(rng.uniform(room * sides[0], (1 - room) * sides[0] - width))
+    top = round(rng.uniform(room * sides[1], (1 - room) * sides[1] - height))
+    ink = Image.new("L", sides)
+    shrink = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    ink.paste(big.resize((width, height), shrink), (left, top))
+    return ink, (left, top, left + width, top + height)
 
-    # other ink on the paper
-    draw = ImageDraw.Draw(ink)
-    sides = [
-        (left - margin, (top + bottom) / 2, "rm"),
-        (right + margin, (top + bottom) / 2, "lm"),
-        ((left + right) / 2, top - margin, "mb"),
-        ((left + right) / 2, bottom + margin, "mt"),
-    ]
+
+def write_beside(ink: Image.Image, box: Box, kind: str, rng: random.Random) -> None:
+    """Put two dots, or a text, at a fifth of the digit's size from it."""
+    left, top, right, bottom = box
+    size, draw = max(right - left, bottom - top), ImageDraw.Draw(ink)
+    x, y, gap = (left + right) / 2, (top + bottom) / 2, 0.2 * size
+    sides = [(left - gap, y, "rm"), (right + gap, y, "lm")]
+    sides += [(x, top - gap, "mb"), (x, bottom + gap, "mt")]
     if kind == "dots":
-        for x, y, anchor in rng.sample(sides, 2):
-            x += {"r": -1, "l": 1, "m": rng.uniform(-1, 1)}[anchor[0]] * margin * rng.random()
-            y += {"b": -1, "t": 1, "m": rng.uniform(-1, 1)}[anchor[1]] * margin * rng.random()
+        for x, y, _ in rng.sample(sides, 2):
             radius = max(0.7, rng.uniform(0.02, 0.06) * size)
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
     if kind == "text":
         x, y, anchor = rng.choice(sides)
+        text = rng.choice(("3)", "Question 1:", "'", "Nr. 7", "a)", "Name: Ann"))
         font = ImageFont.load_default(max(8, rng.uniform(0.2, 0.4) * size))
-        draw.text(
-            (x, y),
-            rng.choice(("3)", "Question 1:", "'", "Nr. 7", "a)", "Name: Ann")),
-            255,
-            font,
-            anchor,
-        )
+        draw.text((x, y), text, 255, font, anchor)
 
-    # paper, lines on it, and what lies around it
+
+def shaded_side(size: tuple[int, int], box: Box, rng: random.Random) -> Image.Image:
+    """Mask of what lies on one side of a line, soft or hard, at any angle through the digit."""
+    angle, far = rng.uniform(0, 2 * math.pi), 3 * max(size)
+    x, y = rng.randint(box[0], box[2]), rng.randint(box[1], box[3])
+    dx, dy = far * math.cos(angle), far * math.sin(angle)
+    mask = Image.new("L", size)
+    corners = [(x + dx, y + dy), (x - dx, y - dy), (x - dx - dy, y - dy + dx)]
+    ImageDraw.Draw(mask).polygon([*corners, (x + dx - dy, y + dy + dx)], fill=255)
+    return mask.filter(ImageFilter.GaussianBlur(rng.uniform(0, 0.01) * max(size)))
+
+
+def disturb(digit: Tensor, kind: str, rng: random.Random, megapixels: int = 0) -> Image.Image:
+    """Picture of `digit` (28, 28) uint8 beside what `kind` says."""
+    ink, box = place_ink(digit, kind, rng)
+    write_beside(ink, box, kind, rng)
+    (width, height), longer = ink.size, max(ink.size)
+    size = max(box[2] - box[0], box[3] - box[1])
     paper, pen = rng.uniform(170, 250), rng.uniform(10, 80)
     if kind in ("turned", "dots", "text") and rng.random() < 0.3:
         paper, pen = pen, paper
-    page = Image.new("L", (width, height), round(paper))
+    page = Image.new("L", ink.size, round(paper))
     draw = ImageDraw.Draw(page)
     if kind in ("ruled", "squared"):
-        step = rng.uniform(0.25, 0.8) * size
+        step, thick = rng.uniform(0.25, 0.8) * size, round(rng.uniform(0.01, 0.03) * size)
         pale = round(paper - rng.uniform(0.1, 0.35) * (paper - pen))
-        thick = max(1, round(rng.uniform(0.01, 0.03) * size))
         for i in range(int(2 * longer / step)):
-            draw.line((0, i * step, width, i * step), pale, thick)
+            draw.line((0, i * step, width, i * step), pale, max(1, thick))
             if kind == "squared":
-                draw.line((i * step, 0, i * step, height), pale, thick)
+                draw.line((i * step, 0, i * step, height), pale, max(1, thick))
     page.paste(round(pen), mask=ink)
     if kind == "desk":
         desk = Image.new("L", page.size, round(rng.uniform(0.1, 0.6) * paper))
-        x, y = rng.uniform(0.0, 0.7) * left, rng.uniform(0.0, 0.7) * top
-        right += rng.uniform(0.3, 1) * (width - right)
-        bottom += rng.uniform(0.3, 1) * (height - bottom)
         sheet = Image.new("L", page.size)
-        ImageDraw.Draw(sheet).rectangle((x, y, right, bottom), fill=255)
-        sheet = sheet.rotate(rng.uniform(-5, 5), center=((left + right) / 2, (top + bottom) / 2))
-        page = Image.composite(page, desk, sheet)
+        edges = [rng.uniform(0.0, 0.7) * side for side in box[:2]]
+        edges += [
+            side + rng.uniform(0.3, 1) * (end - side) for side, end in zip(box[2:], page.size)
+        ]
+        ImageDraw.Draw(sheet).rectangle(edges, fill=255)
+        centre = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        page = Image.composite(page, desk, sheet.rotate(rng.uniform(-5, 5), center=centre))
     if kind == "thumb":
         long, x, y = 0.12 * longer, rng.choice((0, width)), rng.choice((0, height))
         draw.ellipse((x - long, y - long, x + long, y + long), round(rng.uniform(0.3, 0.7) * paper))
     if kind == "title bar":
         bar = max(2, round(0.08 * height))
         draw.rectangle((0, 0, width, bar), round(rng.uniform(0.1, 0.8) * paper))
-        if bar > 10:
-            draw.text(
-                (bar / 3, bar / 2), "Untitled - Paint", 255, ImageFont.load_default(bar / 2), "lm"
-            )
+        font = ImageFont.load_default(max(5, bar / 2))
+        draw.text((bar / 3, bar / 2), "Untitled - Paint" if bar > 10 else "", 255, font, "lm")
     light = Image.new("F", page.size, 1.0)
     if kind == "shadow":
-        x, y, angle = (
-            rng.randint(left, right),
-            rng.randint(top, bottom),
-            rng.uniform(0, 2 * math.pi),
-        )
-        far = [3 * longer * f(angle) for f in (math.cos, math.sin)]
-        edge = (x - far[0], y - far[1]), (x + far[0], y + far[1])
-        beyond = (
-            (x + far[0] - far[1], y + far[1] + far[0]),
-            (x - far[0] - far[1], y - far[1] + far[0]),
-        )
-        shadow = Image.new("L", page.size)
-        ImageDraw.Draw(shadow).polygon((*edge, *beyond), fill=255)
-        shadow = shadow.filter(ImageFilter.GaussianBlur(rng.uniform(0, 0.01) * longer))
-        light.paste(rng.uniform(0.35, 0.7), mask=shadow)
-    if kind == "12 megapixels":
-        page, light = page.resize((4000, 3000)), light.resize((4000, 3000))
-    pixels = pil_to_tensor(page)[0] * pil_to_tensor(light)[0]
-    noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(rng.getrandbits(32)))
-    pixels = pixels + rng.uniform(0, 8) * noise
-    file = io.BytesIO()
-    Image.fromarray(pixels.clamp(0, 255).to(torch.uint8).numpy()).save(
-        file, "JPEG", quality=rng.randint(60, 95)
-    )
-    return Image.open(file)
+        light.paste(rng.uniform(0.35, 0.7), mask=shaded_side(page.size, box, rng))
+    if megapixels:
+        page, light = (i.resize((megapixels * 1000 // 3, 3000)) for i in (page, light))
+    return as_jpeg(pil_to_tensor(page)[0] * pil_to_tensor(light)[0], 8, rng)
 
 
 def random_ink(rng: random.Random) -> Image.Image:
@@ -213,34 +199,42 @@ def random_ink(rng: random.Random) -> Image.Image:
     return picture.convert(rng.choice(("1", "L", "RGB", "RGBA", "LA", "I;16", "F")))
 
 
-def read(model: nn.Module, picture: Image.Image, label: int) -> Answer:
-    try:
-        digit, probability = (t.item() for t in predict(model, to_mnist(picture).unsqueeze(0)))
-        return int(digit), probability, digit == label
-    except Failure:
-        return -1, 0.0, False
+def read(
+    model: nn.Module, pictures: Iterable[Image.Image], labels: Iterable[Tensor]
+) -> list[Answer]:
+    """What `model` answers to each of `pictures`, and whether that is its label."""
+    answers = []
+    for picture, label in zip(pictures, labels):
+        try:
+            digit, probability = (t.item() for t in predict(model, to_mnist(picture).unsqueeze(0)))
+            answers.append((int(digit), probability, digit == label))
+        except Failure:
+            answers.append((-1, 0.0, False))
+    return answers
 
 
 def read_redrawn(model: nn.Module, digits: Digits, count: int, seed: int) -> list[Answer]:
     """Answers to `count` plainly redrawn `digits`."""
     rng = random.Random(seed)
     chosen = rng.sample(range(len(digits.labels)), count)
-    return [
-        read(model, redraw(digits.images[i].squeeze(), rng), int(digits.labels[i])) for i in chosen
-    ]
+    pictures = (redraw(digits.images[i].squeeze(), rng) for i in chosen)
+    return read(model, pictures, digits.labels[chosen])
 
 
 def read_disturbed(model: nn.Module, digits: Digits, count: int, seed: int) -> list[Answer]:
-    """Answers to `count` of `digits` beside all DISTURBANCES in turn; a few are of 12 megapixels."""
+    """Answers to `count` of `digits` with all DISTURBANCES in turn; one in 100 of 12 megapixels."""
     rng = random.Random(seed)
-    answers = []
-    for number, i in enumerate(rng.sample(range(len(digits.labels)), count)):
-        kind = DISTURBANCES[number % len(DISTURBANCES)]
-        if kind == "12 megapixels" and number % 100 != 99:
-            kind = "desk"
-        picture = disturb(digits.images[i].squeeze(), kind, rng)
-        answers.append(read(model, picture, int(digits.labels[i])))
-    return answers
+    chosen = rng.sample(range(len(digits.labels)), count)
+    pictures = (
+        disturb(
+            digits.images[i].squeeze(),
+            DISTURBANCES[n % len(DISTURBANCES)],
+            rng,
+            12 * (n % 100 == 99),
+        )
+        for n, i in enumerate(chosen)
+    )
+    return read(model, pictures, digits.labels[chosen])
 
 
 def share(answers: list[Answer]) -> float:
