@@ -59,3 +59,16 @@ def assert_one_line(error: str, *parts: str) -> None:
     assert error.startswith("error: ")
     assert len(error.splitlines()) == 1, error
     assert [part for part in parts if part not in error] == [], error
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def raises(error: BaseException):
+    """A function that takes anything and raises `error`."""
+
+    def fail(*args, **kwargs):
+        raise error
+
+    return fail

@@ -12,11 +12,16 @@ def model() -> SmallCNN:
     return SmallCNN()
 
 
-def modules_of_type(model: nn.Module, *types: type) -> list[nn.Module]:
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.randn(50, 1, 28, 28)
+
+
+def layers(model: nn.Module, *types: type) -> list[nn.Module]:
     return [module for module in model.modules() if isinstance(module, types)]
 
 
-def test_parameter_count_is_below_20000(model):
+def test_has_fewer_than_20000_parameters(model):
     assert 0 < count_parameters(model) < 20_000
 
 
@@ -28,33 +33,33 @@ def test_count_parameters_counts_the_trainable_ones():
 
 
 def test_uses_batch_normalization(model):
-    assert modules_of_type(model, nn.BatchNorm2d)
+    assert layers(model, nn.BatchNorm2d)
 
 
-def test_uses_dropout(model):
-    assert all(0 < layer.p < 1 for layer in modules_of_type(model, nn.Dropout))
-    assert modules_of_type(model, nn.Dropout)
+def test_uses_dropout_in_training_mode_only(model, images):
+    assert [layer for layer in layers(model, nn.Dropout) if 0 < layer.p < 1]
+    assert not torch.equal(model.train()(images), model(images))
+    assert torch.equal(model.eval()(images), model(images))
+    certain = SmallCNN(dropout=0.0).train()  # what else differs between two passes: nothing
+    assert torch.equal(certain(images), certain(images))
 
 
-def test_uses_global_average_pooling(model):
-    assert modules_of_type(model, nn.AdaptiveAvgPool2d, nn.AvgPool2d)
+def test_uses_global_average_pooling_instead_of_hidden_linear_layers(model, images):
     pooled = []
-    model.global_pool.register_forward_hook(lambda layer, args, output: pooled.append(output))
-    model(torch.randn(2, 1, 28, 28))
+    model.global_pool.register_forward_hook(lambda layer, inputs, output: pooled.append(output))
+    model(images)
+    assert isinstance(model.global_pool, nn.AdaptiveAvgPool2d)
     assert pooled[0].shape[2:] == (1, 1)
+    assert not [layer for layer in layers(model, nn.Linear) if layer.out_features != 10]
 
 
-def test_has_no_hidden_fully_connected_layer(model):
-    assert not [m for m in modules_of_type(model, nn.Linear) if m.out_features != 10]
-
-
-def test_every_layer_runs_in_forward(model):
-    layers = {name: m for name, m in model.named_modules() if not list(m.children())}
-    ran = set()
-    for name, layer in layers.items():
-        layer.register_forward_hook(lambda *_, name=name: ran.add(name))
-    model(torch.randn(2, 1, 28, 28))
-    assert ran == set(layers)
+def test_every_layer_runs_and_every_parameter_gets_a_gradient(model, images):
+    unused = {layer for layer in model.modules() if not list(layer.children())}
+    for layer in list(unused):
+        layer.register_forward_hook(lambda layer, *_: unused.discard(layer))
+    model(images).square().sum().backward()
+    assert unused == set()
+    assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 128])
@@ -62,29 +67,12 @@ def test_maps_any_number_of_images_to_ten_logits_each(model, count):
     assert model.eval()(torch.randn(count, 1, 28, 28)).shape == (count, 10)
 
 
-def test_returns_raw_logits(model):
-    logits = model.eval()(torch.randn(50, 1, 28, 28))
+def test_returns_raw_logits(model, images):
+    logits = model.eval()(images)
     assert (logits < 0).any()
     assert not torch.allclose(logits.exp().sum(dim=1), torch.ones(50))
 
 
-def test_an_image_is_judged_by_itself_in_evaluation_mode(model):
-    images = torch.randn(5, 1, 28, 28)
+def test_judges_an_image_by_itself_in_evaluation_mode(model, images):
     model.eval()
     torch.testing.assert_close(model(images)[2:3], model(images[2:3]))
-
-
-def test_every_parameter_gets_a_gradient(model):
-    model(torch.randn(8, 1, 28, 28)).square().sum().backward()
-    without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
-    assert without == []
-
-
-def test_dropout_acts_in_training_mode_only(model):
-    images = torch.randn(8, 1, 28, 28)
-    model.train()
-    assert not torch.equal(model(images), model(images))
-    model.eval()
-    assert torch.equal(model(images), model(images))
-    certain = SmallCNN(dropout=0.0).train()  # what else differs between two passes: nothing
-    assert torch.equal(certain(images), certain(images))

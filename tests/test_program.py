@@ -19,24 +19,11 @@ from torch import nn
 
 import mnist_classifier
 from mnist_classifier import Config, Digits, Epoch, Failure, SmallCNN, load_mnist, load_model, main
-from tests.conftest import PROGRAM, arguments, assert_one_line, start
+from tests.conftest import PROGRAM, arguments, assert_one_line, contents, raises, start
 from tests.drawn_digits import draw_digits
 
 CPU = torch.device("cpu")
 RESULTS = {"final_model.pth", "history.csv", "mistakes.png", "settings.json", "test_accuracy.txt"}
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def raises(error: BaseException):
-    """A function that takes anything and raises `error`."""
-
-    def fail(*args, **kwargs):
-        raise error
-
-    return fail
 
 
 # --- a run ---

@@ -56,15 +56,6 @@ def test_augmentation_off_returns_the_images():
     torch.testing.assert_close(augment(images, still), images, atol=1e-4, rtol=0)
 
 
-def centres(images: torch.Tensor) -> torch.Tensor:
-    """Centre of mass (row, column) of each image (N, 1, 28, 28), in pixels from the middle."""
-    positions = torch.arange(28) - 13.5
-    mass = images.sum(dim=(1, 2, 3))
-    rows = (images.sum(dim=(1, 3)) * positions).sum(dim=1) / mass
-    columns = (images.sum(dim=(1, 2)) * positions).sum(dim=1) / mass
-    return torch.stack([rows, columns], dim=1)
-
-
 def dots(count: int, row: int, column: int) -> torch.Tensor:
     """Images with one soft dot of 4x4 pixels, `row` and `column` from the middle."""
     images = torch.zeros(count, 1, 28, 28)
@@ -72,35 +63,31 @@ def dots(count: int, row: int, column: int) -> torch.Tensor:
     return images
 
 
-def test_translation_moves_the_digit_by_no_more_than_it_says():
-    only = Config(rotation=0, translation=3.0, scale=0, shear=0)
-    moved = centres(augment(dots(500, 0, 0), only))
-    assert moved.abs().max() <= 3.01
-    assert (moved.amax(dim=0) > 2.7).all()  # and uses the whole range, on both axes and sides
-    assert (moved.amin(dim=0) < -2.7).all()
+def angle(row: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
+    return torch.atan2(column, -row).rad2deg()  # degrees clockwise from above the middle
 
 
-def test_rotation_turns_the_digit_by_no_more_than_it_says():
-    only = Config(rotation=30.0, translation=0, scale=0, shear=0)
-    moved = centres(augment(dots(500, -8, 0), only))  # a dot above the middle
-    degrees = torch.atan2(moved[:, 1], -moved[:, 0]).rad2deg()
-    assert degrees.abs().max() <= 30.5
-    assert degrees.max() > 27
-    assert degrees.min() < -27
-    torch.testing.assert_close(moved.norm(dim=1), torch.full((500,), 8.0), atol=0.2, rtol=0)
+AUGMENTATIONS = [  # the only limit that is not 0, where a dot is, what is measured, from, to
+    ({"translation": 3.0}, (0, 0), lambda row, column: row, -3, 3),
+    ({"translation": 3.0}, (0, 0), lambda row, column: column, -3, 3),
+    ({"rotation": 30.0}, (-8, 0), angle, -30, 30),
+    ({"rotation": 30.0}, (-8, 0), torch.hypot, 8, 8),
+    ({"scale": 0.2}, (0, 8), lambda row, column: column, 8 / 1.2, 8 / 0.8),
+    ({"scale": 0.2}, (8, 0), lambda row, column: row, 8 / 1.2, 8 / 0.8),
+    ({"shear": 0.25}, (8, 0), lambda row, column: column, -2, 2),
+    ({"shear": 0.25}, (8, 0), lambda row, column: row, 8, 8),
+]
 
 
-def test_scale_and_shear_keep_to_their_limits():
-    only = Config(rotation=0, translation=0, scale=0.2, shear=0)
-    distance = centres(augment(dots(500, 0, 8), only))[:, 1]
-    assert distance.min() >= 8 / 1.2 - 0.2
-    assert distance.max() <= 8 / 0.8 + 0.2
-    assert distance.max() - distance.min() > 2
-    only = Config(rotation=0, translation=0, scale=0, shear=0.25)
-    sideways = centres(augment(dots(500, 8, 0), only))
-    assert sideways[:, 1].abs().max() <= 0.25 * 8 + 0.1
-    assert sideways[:, 1].abs().max() > 0.2 * 8
-    torch.testing.assert_close(sideways[:, 0], torch.full((500,), 8.0), atol=0.2, rtol=0)
+@pytest.mark.parametrize(("limit", "dot", "measure", "low", "high"), AUGMENTATIONS)
+def test_augmentation_goes_to_its_limits_and_no_further(limit, dot, measure, low, high):
+    still = {"rotation": 0, "translation": 0, "scale": 0, "shear": 0}
+    images = augment(dots(500, *dot), Config(**still | limit)).squeeze(1)
+    places = torch.arange(28) - 13.5  # of the pixels, from the middle
+    row, column = (images.sum(dim) @ places / images.sum((1, 2)) for dim in (2, 1))
+    values, slack = measure(row, column), 0.06 * max(abs(high), 2)
+    assert low - slack / 2 < values.min() < low + slack
+    assert high - slack < values.max() < high + slack / 2
 
 
 def test_augmentation_keeps_each_image_in_its_place():
