@@ -512,8 +512,8 @@ def find_ink(pixels: Tensor) -> Tensor:
 
 def cut_out_digit(ink: Tensor) -> Tensor:
     """The heaviest connected piece of `ink` (H, W), with what belongs to it, cut to its box. What
-    touches the border is desk, thumb or frame, unless there is nothing else. Raises Failure if
-    nothing stands out; warns if other pieces are as large."""
+    lies along the border or across the paper is no ink, unless there is nothing else. Raises
+    Failure if nothing stands out; warns if other pieces are as large."""
     mask = ink > 0.4 * ink.max().clamp(min=0.12)  # fainter is no ink
     labels = torch.arange(mask.numel()).view_as(mask) * mask
     while not torch.equal(labels, spread := dilate(labels.float(), 3).long() * mask):
@@ -521,31 +521,30 @@ def cut_out_digit(ink: Tensor) -> Tensor:
     masses = labels.flatten().bincount((ink * mask).flatten())  # label 0, the paper, has none
     boxes = {}  # top, left, bottom, right of the heaviest pieces
     for piece in masses.argsort(descending=True)[:20].tolist():
-        if masses[piece] > 0:
+        if masses[piece] > 0.01 * masses.max():
             first, last = torch.nonzero(labels == piece).aminmax(dim=0)
             boxes[piece] = (*first.tolist(), *(last + 1).tolist())
     sizes = {piece: max(b - t, r - l) for piece, (t, l, b, r) in boxes.items()}
     large = [piece for piece in boxes if sizes[piece] >= GRID // 10]
-    cut_off = torch.cat([labels[0], labels[-1], labels[:, 0], labels[:, -1]]).tolist()
-    free = [piece for piece in large if piece not in cut_off]
+    border = torch.cat([labels[0], labels[-1], labels[:, 0], labels[:, -1]]).tolist()
+    free = [p for p in large if border.count(p) <= sizes[p] / 2 and sizes[p] < min(labels.shape)]
     digit = next(iter(free or boxes), 0)
     if sizes.get(digit, 0) < GRID // 30 or masses[digit] < 0.02 * masses.sum():  # nothing, noise
         raise Failure("blank: no digit stands out")
-    (top, left, bottom, right), strokes, others = boxes[digit], labels == digit, 0
-    for piece in boxes if not free else [p for p in boxes if p in free or p not in large]:
+    (top, left, bottom, right), size, taken = boxes[digit], sizes[digit], {digit}
+    for piece in 2 * [p for p in boxes if not free or p in free or p not in large]:  # box grows
         t, l, b, r = boxes[piece]
         rows, columns = max(top, t) - min(bottom, b), max(left, l) - min(right, r)  # the gaps
-        above = rows < 0.2 * sizes[digit] and -columns > min(right - left, r - l) / 2  # a 5's bar
-        if above or max(rows, columns) < 0.08 * sizes[digit]:
-            strokes |= labels == piece
-        else:
-            others += piece in free and sizes[piece] > 0.6 * sizes[digit]
-    if others:
+        t, l, b, r = min(top, t), min(left, l), max(bottom, b), max(right, r)
+        both = max(b - t, r - l)
+        above = rows < 0.25 * both and columns < 0 and sizes[piece] > 0.3 * size  # a 5's bar
+        if above or max(rows, columns) < 0.08 * size:
+            (top, left, bottom, right), size, taken = (t, l, b, r), both, {*taken, piece}
+    if others := sum(sizes[p] > 0.6 * size for p in free if p not in taken):
         warnings.warn(f"{others + 1} things are as large as a digit; one is read", stacklevel=1)
+    strokes = torch.isin(labels, torch.tensor(list(taken)))
     ink = ink / ink[strokes].quantile(0.9) * dilate(strokes.float(), 9)  # with their soft edges
-    first, last = torch.nonzero(strokes).aminmax(dim=0)
-    ink = ink[first[0] : last[0] + 1, first[1] : last[1] + 1]
-    return ((ink - 0.2) / 0.6).clamp(0, 1)
+    return ((ink[top:bottom, left:right] - 0.2) / 0.6).clamp(0, 1)
 
 
 def predict_files(paths: Sequence[str], model: nn.Module, with_preview: bool) -> int:

@@ -11,12 +11,7 @@ from mnist_classifier import main
 from tests.drawn_digits import checksums, write_drawn_mnist
 
 PROGRAM = Path(mnist_classifier.__file__).resolve()
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread():
-    """These networks see a few images at a time: a second thread would only wait for the first."""
-    torch.set_num_threads(1)
+torch.set_num_threads(1)  # for a few images at a time: a second one would only wait for the first
 
 
 @pytest.fixture(autouse=True)
@@ -63,12 +58,3 @@ def assert_one_line(error: str, *parts: str) -> None:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def raises(error: BaseException):
-    """A function that takes anything and raises `error`."""
-
-    def fail(*args, **kwargs):
-        raise error
-
-    return fail

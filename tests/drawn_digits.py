@@ -9,21 +9,13 @@ import sys
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 import mnist_classifier
 from mnist_classifier import Digits
 
 # Each segment as (top, bottom, left, right) pixels of a 28x28 image.
-SEGMENTS = {
-    "a": (4, 6, 9, 19),
-    "b": (5, 14, 17, 19),
-    "c": (14, 23, 17, 19),
-    "d": (22, 24, 9, 19),
-    "e": (14, 23, 9, 11),
-    "f": (5, 14, 9, 11),
-    "g": (13, 15, 9, 19),
-}
+SEGMENTS = {"a": (4, 6, 9, 19), "g": (13, 15, 9, 19), "d": (22, 24, 9, 19)}
+SEGMENTS |= {"f": (5, 14, 9, 11), "b": (5, 14, 17, 19), "e": (14, 23, 9, 11), "c": (14, 23, 17, 19)}
 LIT = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abcdefg", "abcdfg")
 
 
@@ -41,20 +33,15 @@ def draw_digits(count: int, seed: int) -> Digits:
     return Digits(images.to(torch.uint8), labels)
 
 
-def write_idx(path: Path, values: Tensor) -> None:
-    """Write unsigned bytes in the format of MNIST's own files: a header of big-endian sizes."""
-    header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
-    path.write_bytes(header + values.to(torch.uint8).numpy().tobytes())
-
-
 def write_drawn_mnist(data_dir: Path, train: int, test: int) -> None:
-    """Write a small set of drawn digits where MNIST's unpacked files belong."""
+    """Write a small set of drawn digits where MNIST's unpacked files belong, in their format."""
     raw = data_dir / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    for prefix, count, seed in (("train", train, 1), ("t10k", test, 2)):
-        images, labels = draw_digits(count, seed)
-        write_idx(raw / f"{prefix}-images-idx3-ubyte", images.squeeze(1))
-        write_idx(raw / f"{prefix}-labels-idx1-ubyte", labels)
+    drawn = [*draw_digits(train, seed=1), *draw_digits(test, seed=2)]
+    for name, values in zip(mnist_classifier.MNIST_SHA256, drawn, strict=True):
+        values = values.squeeze().to(torch.uint8)
+        header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
+        (raw / name).write_bytes(header + values.numpy().tobytes())
 
 
 def checksums(data_dir: Path) -> dict[str, str]:
