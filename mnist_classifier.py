@@ -514,7 +514,7 @@ def cut_out_digit(ink: Tensor) -> Tensor:
     """The heaviest connected piece of `ink` (H, W), with what belongs to it, cut to its box. What
     lies along the border or across the paper is no ink, unless there is nothing else. Raises
     Failure if nothing stands out; warns if other pieces are as large."""
-    mask = ink > 0.4 * ink.max().clamp(min=0.12)  # fainter is no ink
+    mask = ink > 0.33 * ink.max().clamp(min=0.12)  # fainter is no ink
     labels = torch.arange(mask.numel()).view_as(mask) * mask
     while not torch.equal(labels, spread := dilate(labels.float(), 3).long() * mask):
         labels = spread.flatten()[spread] * mask  # the largest label around, and what that one has
@@ -544,7 +544,7 @@ def cut_out_digit(ink: Tensor) -> Tensor:
         warnings.warn(f"{others + 1} things are as large as a digit; one is read", stacklevel=1)
     strokes = torch.isin(labels, torch.tensor(list(taken)))
     ink = ink / ink[strokes].quantile(0.9) * dilate(strokes.float(), 9)  # with their soft edges
-    return ((ink[top:bottom, left:right] - 0.2) / 0.6).clamp(0, 1)
+    return ((ink[top:bottom, left:right] - 0.15) / 0.6).clamp(0, 1)
 
 
 def predict_files(paths: Sequence[str], model: nn.Module, with_preview: bool) -> int:
