@@ -473,8 +473,9 @@ def to_gray(picture: Image.Image) -> Tensor:
     deep = picture.mode[0] in "IF"  # more than 8 bits, which converting to "L" would clip
     gray = picture.convert("F" if deep else "L")
     gray.thumbnail((4 * GRID, 4 * GRID), Image.Resampling.BOX)
-    pixels = pil_to_tensor(gray)[0].float().nan_to_num(0, 0, 0)
+    pixels = pil_to_tensor(gray)[0].float()
     if deep:
+        pixels = pixels.nan_to_num(0, 0, 0)
         pixels = (pixels - pixels.min()) / (pixels.max() - pixels.min()).clamp(min=1e-9) * 255
     return pixels
 
