@@ -8,8 +8,8 @@
     python mnist_classifier.py --predict IMAGE...  # read digits from your own pictures
     python mnist_classifier.py --evaluate          # test the saved weights again
 
-The test set only reports: the learning rate follows the training loss, and what is saved are the
-weights of the last epoch. README.md has the measurements, and how to repeat them.
+The test set only reports: the learning rate follows the training loss, and what is saved is what
+the last epoch ends with. README.md has the measurements, and how to repeat them.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
-if __name__ == "__main__":  # Ctrl-C while torch is being imported ends the program quietly, too
+if __name__ == "__main__":  # Ctrl-C while torch is being imported ends the program quietly
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import torch
@@ -58,7 +58,7 @@ WEIGHTS_FILE = "final_model.pth"
 ACCURACY_FILE = "test_accuracy.txt"
 MAX_PIXELS = 50_000_000  # of a picture, and twice as many of a JPEG: 1 GB of memory is enough
 GRID = 256  # the digit is looked for in about GRID x GRID pixels
-SURE = 0.95  # probability from which on an answer is not marked
+SURE = 0.95  # answers with a lower probability are marked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -249,7 +249,7 @@ class Muon(torch.optim.Optimizer):
 def make_average(model: nn.Module, config: Config) -> AveragedModel:
     """Copy of `model`, batch statistics included, that follows it as an average over a share of the
     steps so far (the polynomial decay of Shamir and Zhang, 2013; torch has fixed decays only)."""
-    window = 1 / config.average_memory  # 9: each step gets the share that leaves the last ninth
+    window = 1 / config.average_memory  # 9: a share of 9 / (9 + steps) remembers the last ninth
 
     def follow(averaged: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor | int) -> None:
         share = window / (window + steps)
@@ -280,7 +280,7 @@ class Epoch(NamedTuple):
 def train_epoch(
     model: nn.Module, average: AveragedModel, optimizer: Muon, batches: Iterable[Batch]
 ) -> Score:
-    """Take a step for each of `batches`; return the score of the answers as they were learned."""
+    """Take a step for each of `batches`; return the score of the answers given before each step."""
     model.train()
     losses, hits, seen = [], [], 0
     for images, labels in batches:
@@ -446,7 +446,7 @@ def to_mnist(picture: Image.Image) -> Tensor:
     """Turn a picture of a digit into what MNIST would have made of it: (1, 28, 28), 0 to 1. Ink may
     be dark or light, the paper unevenly lit, and other things beside the digit. It is scaled to fit
     20x20 pixels, its centre of mass put in the middle; a picture that is like that already stays.
-    Raises Failure if nothing is to be seen."""
+    Raises Failure if nothing can be seen."""
     pixels = to_gray(picture)
     frame = torch.cat([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     if pixels.shape == (IMAGE_SIZE, IMAGE_SIZE) and frame.median() == 0 < pixels.max():
@@ -494,11 +494,11 @@ def dilate(image: Tensor, size: int) -> Tensor:
 
 
 def find_ink(pixels: Tensor) -> Tensor:
-    """How much of the light each of `pixels` (H, W) takes from the paper around it, 0 to 1. Paper
-    is what is left when all that is dark and narrow is filled in; the edges of shadows stay."""
+    """How much darker each of `pixels` (H, W) is than the paper around it, 0 to 1. Paper is what is
+    left when all that is dark and narrow is filled in (a closing); the edges of shadows stay."""
 
     def fill_in(image: Tensor, size: int) -> Tensor:
-        return -dilate(-dilate(image, size | 1), size | 1)
+        return -dilate(-dilate(image, size | 1), size | 1)  # of an odd size
 
     pixels = F.avg_pool2d(pixels[None], 3, stride=1, padding=1, count_include_pad=False)[0]
     light, dark = fill_in(pixels, GRID // 8), -fill_in(-pixels, GRID // 8)
@@ -516,24 +516,24 @@ def cut_out_digit(ink: Tensor) -> Tensor:
     lies along the border or across the paper is no ink, unless there is nothing else. Raises
     Failure if nothing stands out; warns if other pieces are as large."""
     mask = ink > 0.33 * ink.max().clamp(min=0.12)  # fainter is no ink
-    labels = torch.arange(mask.numel()).view_as(mask) * mask
-    while not torch.equal(labels, spread := dilate(labels.float(), 3).long() * mask):
-        labels = spread.flatten()[spread] * mask  # the largest label around, and what that one has
-    masses = labels.flatten().bincount((ink * mask).flatten())  # label 0, the paper, has none
+    pieces = torch.arange(mask.numel()).view_as(mask) * mask
+    while not torch.equal(pieces, spread := dilate(pieces.float(), 3).long() * mask):
+        pieces = spread.flatten()[spread] * mask  # the largest number around, and what that has
+    masses = pieces.flatten().bincount((ink * mask).flatten())  # piece 0, the paper, has none
     boxes = {}  # top, left, bottom, right of the heaviest pieces
     for piece in masses.argsort(descending=True)[:20].tolist():
         if masses[piece] > 0.01 * masses.max():
-            first, last = torch.nonzero(labels == piece).aminmax(dim=0)
+            first, last = torch.nonzero(pieces == piece).aminmax(dim=0)
             boxes[piece] = (*first.tolist(), *(last + 1).tolist())
     sizes = {piece: max(b - t, r - l) for piece, (t, l, b, r) in boxes.items()}
     large = [piece for piece in boxes if sizes[piece] >= GRID // 10]
-    border = torch.cat([labels[0], labels[-1], labels[:, 0], labels[:, -1]]).tolist()
-    free = [p for p in large if border.count(p) <= sizes[p] / 2 and sizes[p] < min(labels.shape)]
+    border = torch.cat([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]]).tolist()
+    free = [p for p in large if border.count(p) <= sizes[p] / 2 and sizes[p] < min(pieces.shape)]
     digit = next(iter(free or boxes), 0)
     if sizes.get(digit, 0) < GRID // 30 or masses[digit] < 0.02 * masses.sum():  # nothing, noise
         raise Failure("blank: no digit stands out")
     (top, left, bottom, right), size, taken = boxes[digit], sizes[digit], {digit}
-    for piece in 2 * [p for p in boxes if not free or p in free or p not in large]:  # box grows
+    for piece in 2 * [p for p in boxes if not free or p in free or p not in large]:  # it grows
         t, l, b, r = boxes[piece]
         rows, columns = max(top, t) - min(bottom, b), max(left, l) - min(right, r)  # the gaps
         t, l, b, r = min(top, t), min(left, l), max(bottom, b), max(right, r)
@@ -543,7 +543,7 @@ def cut_out_digit(ink: Tensor) -> Tensor:
             (top, left, bottom, right), size, taken = (t, l, b, r), both, {*taken, piece}
     if others := sum(sizes[p] > 0.6 * size for p in free if p not in taken):
         warnings.warn(f"{others + 1} things are as large as a digit; one is read", stacklevel=1)
-    strokes = torch.isin(labels, torch.tensor(list(taken)))
+    strokes = torch.isin(pieces, torch.tensor(list(taken)))
     ink = ink / ink[strokes].quantile(0.9) * dilate(strokes.float(), 9)  # with their soft edges
     return ((ink[top:bottom, left:right] - 0.15) / 0.6).clamp(0, 1)
 
@@ -554,24 +554,24 @@ def predict_files(paths: Sequence[str], model: nn.Module, with_preview: bool) ->
     files: list[str] = []
     for path in paths:
         files += [path] if os.path.exists(path) else sorted(glob.glob(path)) or [path]
-    names, digits = [], []
+    names, images = [], []
     for path in files:
         name = "".join(c if c.isprintable() else "?" for c in path)
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always")
             try:
-                digits.append(read_picture(path))
+                images.append(read_picture(path))
                 names.append(name)
             except Failure as failure:
                 print(f"error: {name}:", *str(failure).split(), file=sys.stderr)
         for note in [n for n in notes if n.filename == __file__]:  # not those of Pillow
             print(f"note: {name}: {note.message}", file=sys.stderr)
-    if digits:
-        answers, probabilities = (t.tolist() for t in predict(model, torch.stack(digits)))
-        for name, digit, answer, sure in zip(names, digits, answers, probabilities, strict=True):
+    if images:
+        answers, probabilities = (t.tolist() for t in predict(model, torch.stack(images)))
+        for name, image, answer, sure in zip(names, images, answers, probabilities, strict=True):
             print(f"{name}\t{answer}\t{sure:.4f}\t{'' if sure >= SURE else 'unsure'}")
             if with_preview:  # 14 lines: characters are about twice as high as wide
-                levels = (F.avg_pool2d(digit, (2, 1))[0] * 9).round().int().tolist()
+                levels = (F.avg_pool2d(image, (2, 1))[0] * 9).round().int().tolist()
                 lines = ("".join(" .:-=+*#%@"[level] for level in line) for line in levels)
                 print(f"{name}:", *lines, sep="\n", file=sys.stderr)
     return int(len(names) < len(files))
@@ -600,7 +600,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     limits = {"epochs": (1, 19), "batch_size": (1, 60_000), "lr": (1e-9, 10), "seed": (0, 2**63)}
     for name, (low, high) in limits.items():
         if not low <= (value := getattr(args, name)) <= high:
-            parser.error(f"--{name.replace('_', '-')} {value}: it goes from {low} to {high}")
+            parser.error(f"--{name.replace('_', '-')} {value}: it must be from {low} to {high}")
     if args.preview and not args.predict:
         parser.error("--preview needs --predict")
     return args
