@@ -56,7 +56,8 @@ MNIST_SHA256 = {  # of the values in each file: bytes, row by row, without the f
 NETWORK_TIMEOUT = 20.0  # seconds without an answer
 WEIGHTS_FILE = "final_model.pth"
 ACCURACY_FILE = "test_accuracy.txt"
-MAX_PIXELS = 50_000_000  # of a picture, and twice as many of a JPEG: 1 GB of memory is enough
+MAX_PIXELS = 30_000_000  # of a picture: 1 GB of memory is enough, torch's 0.7 included ...
+MAX_JPEG_PIXELS = 100_000_000  # ... as for these, which shrink while they are decoded
 GRID = 256  # the digit is looked for in about GRID x GRID pixels
 SURE = 0.95  # answers with a lower probability are marked
 
@@ -429,7 +430,7 @@ def read_picture(path: str) -> Tensor:
         raise Failure("not a file" if os.path.exists(path) else "no such file")
     try:
         with Image.open(path) as picture:
-            limit = MAX_PIXELS * (2 if picture.format in ("JPEG", "MPO") else 1)
+            limit = MAX_JPEG_PIXELS if picture.format in ("JPEG", "MPO") else MAX_PIXELS
             if picture.width * picture.height > limit:
                 raise Failure(f"too large: at most {limit:,} pixels of {picture.format} are read")
             if picture.format == "EPS":
@@ -467,7 +468,7 @@ def to_gray(picture: Image.Image) -> Tensor:
     if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # copies are large: only if turned
         picture = ImageOps.exif_transpose(picture)
     if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
+        layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
         picture = Image.new("L", layer.size, "white")
         picture.paste(layer.convert("L"), mask=layer.getchannel("A"))
     deep = picture.mode[0] in "IF"  # more than 8 bits, which converting to "L" would clip
