@@ -534,7 +534,7 @@ def cut_out_digit(ink: Tensor) -> Tensor:
     if sizes.get(digit, 0) < GRID // 30 or masses[digit] < 0.02 * masses.sum():  # nothing, noise
         raise Failure("blank: no digit stands out")
     (top, left, bottom, right), size, taken = boxes[digit], sizes[digit], {digit}
-    for piece in 2 * [p for p in boxes if not free or p in free or p not in large]:  # it grows
+    for piece in 2 * [p for p in boxes if not free or p in free or p not in large]:  # twice: grows
         t, l, b, r = boxes[piece]
         rows, columns = max(top, t) - min(bottom, b), max(left, l) - min(right, r)  # the gaps
         t, l, b, r = min(top, t), min(left, l), max(bottom, b), max(right, r)
