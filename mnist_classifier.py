@@ -26,6 +26,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
@@ -39,8 +40,6 @@ from PIL import ExifTags, Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel
-from torchvision.datasets import MNIST, mnist, utils  # type: ignore[import-untyped]
-from torchvision.transforms.v2.functional import pil_to_tensor  # type: ignore[import-untyped]
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 Batch = tuple[Tensor, Tensor]  # normalised images (B, 1, 28, 28) and labels (B,)
@@ -56,8 +55,9 @@ MNIST_SHA256 = {  # of the values in each file: bytes, row by row, without the f
 NETWORK_TIMEOUT = 20.0  # seconds without an answer
 WEIGHTS_FILE = "final_model.pth"
 ACCURACY_FILE = "test_accuracy.txt"
-MAX_PIXELS = 30_000_000  # of a picture: 1 GB of memory is enough, torch's 0.7 included ...
-MAX_JPEG_PIXELS = 100_000_000  # ... as for these, which shrink while they are decoded
+# Pixels of a picture that 1 GB of memory is enough for, with torch; EPS is a program, and not run.
+MAX_PIXELS = {"JPEG": 100_000_000, "MPO": 100_000_000, "PNG": 100_000_000, "EPS": 0}
+MAX_PIXELS |= {"progressive JPEG": 50_000_000, "TIFF": 50_000_000, "other": 20_000_000}
 GRID = 256  # the digit is looked for in about GRID x GRID pixels
 SURE = 0.95  # answers with a lower probability are marked
 
@@ -131,20 +131,21 @@ class Digits(NamedTuple):
 def load_mnist(data_dir: str | Path, device: torch.device) -> tuple[Digits, Digits]:
     """Return the training and the test set, downloaded into `data_dir` if they are not there.
     Raises Failure if they can be neither found nor downloaded, or are not MNIST."""
-    parts = []
-    for archive, md5 in MNIST.resources:  # images and labels to train with, then those to test with
-        path = Path(data_dir, "MNIST", "raw", archive.removesuffix(".gz"))
-        parts.append(load_mnist_file(path, md5).to(device))
-    return Digits(parts[0].unsqueeze(1), parts[1]), Digits(parts[2].unsqueeze(1), parts[3])
+    paths = (Path(data_dir, "MNIST", "raw", name) for name in MNIST_SHA256)
+    images, labels, *test_set = (load_mnist_file(path).to(device) for path in paths)
+    return Digits(images, labels), Digits(*test_set)
 
 
-def load_mnist_file(path: Path, md5: str) -> Tensor:
-    """Values of `path`, unpacked from the .gz beside it or, without one of this `md5`, downloaded.
+def load_mnist_file(path: Path) -> Tensor:
+    """Values of `path`, unpacked from the whole .gz beside it or, without one, downloaded.
     Raises Failure if it cannot be had, or if something else is in its place."""
     taken = path.exists()
     if (values := read_mnist_file(path)) is not None:
         return values
+    from torchvision.datasets import MNIST, utils  # type: ignore # slow, and only needed here
+
     archive = path.with_name(path.name + ".gz")
+    md5 = dict(MNIST.resources)[archive.name]
     packed = utils.check_integrity(archive, md5)
     if taken and not packed:
         raise Failure(f"{path} is not MNIST's: move it away, or see --data-dir for another folder")
@@ -162,22 +163,20 @@ def load_mnist_file(path: Path, md5: str) -> Tensor:
                     return values
             except (OSError, RuntimeError, HTTPException) as error:
                 problems.append(f"{mirror}: {error!r}")
-    raise Failure(
-        f"cannot download MNIST ({'; '.join(problems)}). Put the four files "
-        f"{', '.join(f'{name}.gz' for name in MNIST_SHA256)} into {path.parent}, "
-        "or name another folder with --data-dir"
-    )
+    names = ", ".join(f"{name}.gz" for name in MNIST_SHA256)
+    advice = f"put {names} into {path.parent}, or name another folder with --data-dir"
+    raise Failure(f"cannot download MNIST ({'; '.join(problems)}): {advice}")
 
 
 def read_mnist_file(path: Path) -> Tensor | None:
-    """Values of an unpacked file of MNIST; None if it is missing, cut off or something else."""
-    read = mnist.read_image_file if "images" in path.name else mnist.read_label_file
-    try:
-        values = read(str(path))
-    except (FileNotFoundError, AssertionError, LookupError, RuntimeError, TypeError, ValueError):
-        return None  # torchvision's ways to say that this is not the format
-    digest = hashlib.sha256(values.to(torch.uint8).numpy()).hexdigest()
-    return values if digest == MNIST_SHA256[path.name] else None
+    """Images (N, 1, 28, 28) uint8 or labels (N,) int64, behind the header of an unpacked file of
+    MNIST; None if it is missing, cut off or something else."""
+    has_images = "images" in path.name
+    values = bytearray(path.read_bytes() if path.exists() else b"")[16 if has_images else 8 :]
+    if hashlib.sha256(values).hexdigest() != MNIST_SHA256[path.name]:
+        return None
+    tensor = torch.frombuffer(values, dtype=torch.uint8)
+    return tensor.view(-1, 1, IMAGE_SIZE, IMAGE_SIZE) if has_images else tensor.long()
 
 
 # --- recipe ---
@@ -197,9 +196,8 @@ def augment(images: Tensor, config: Config) -> Tensor:
     axis = (torch.arange(IMAGE_SIZE, device=images.device) + 0.5) * pixels - 1
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     points = torch.stack([x, y, torch.ones_like(x)]).flatten(1)  # (3, 784)
-    grid = torch.stack(rows, dim=1).view(-1, 2, 3) @ points  # (N, 2, 784)
-    grid = grid.view(-1, 2, IMAGE_SIZE, IMAGE_SIZE).movedim(1, -1)
-    return F.grid_sample(images, grid, align_corners=False)
+    grid = (torch.stack(rows, dim=1).view(-1, 2, 3) @ points).view(-1, 2, IMAGE_SIZE, IMAGE_SIZE)
+    return F.grid_sample(images, grid.movedim(1, -1), align_corners=False)
 
 
 def make_batches(digits: Digits, config: Config, augmented: bool) -> Iterator[Batch]:
@@ -232,14 +230,12 @@ class Muon(torch.optim.Optimizer):
         rest_lr = config.lr * config.lr_ratio
         groups = [{"params": filters, "lr": config.lr}, {"params": rest, "lr": rest_lr}]
         super().__init__(groups, {"momentum": config.momentum})
-        for p in model.parameters():
-            self.state[p]["velocity"] = torch.zeros_like(p)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for p in group["params"]:
-                velocity = self.state[p]["velocity"]
+                velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
                 velocity.mul_(group["momentum"]).add_(p.grad)
                 update = p.grad.add(velocity, alpha=group["momentum"])
                 if group is self.param_groups[0]:
@@ -266,9 +262,7 @@ class Score(NamedTuple):
     accuracy: float  # fraction of right answers
 
 
-class Epoch(NamedTuple):
-    """One line of the history: what an epoch was trained with and what came of it."""
-
+class Epoch(NamedTuple):  # a line of the history
     epoch: int
     learning_rate: float
     train_loss: float  # what the schedule watches
@@ -306,16 +300,15 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[nn.Modul
         model = model.to(memory_format=torch.channels_last)
     average = make_average(model, config)
     optimizer = Muon(model, config)
-    scheduler = ReduceLROnPlateau(
-        optimizer, "min", config.lr_factor, config.lr_patience, config.lr_threshold
-    )
+    plateau = config.lr_factor, config.lr_patience, config.lr_threshold
+    scheduler = ReduceLROnPlateau(optimizer, "min", *plateau)
     print(f"Total trainable parameters: {count_parameters(model)}", flush=True)
     steps = math.ceil(len(train_set.labels) / config.batch_size)
     augmented_epochs = config.epochs - round(config.epochs * config.clean_share)
     history: list[Epoch] = []
     for epoch in range(1, config.epochs + 1):
         title, started = f"Epoch {epoch}/{config.epochs}", time.perf_counter()
-        rates = [group["lr"] for group in optimizer.param_groups]
+        lr = optimizer.param_groups[0]["lr"]
         batches = make_batches(train_set, config, augmented=epoch <= augmented_epochs)
         progress = tqdm(batches, title, total=steps, leave=False, disable=None)
         loss, accuracy = train_epoch(model, average, optimizer, progress)
@@ -323,14 +316,13 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[nn.Modul
         print(f"{title}: loss={loss:.3f}, acc={accuracy:.2%}, {seconds:.1f} s", flush=True)
         if epoch < config.epochs:
             scheduler.step(loss)
-        for i, group in enumerate(optimizer.param_groups):
-            if (rate := group["lr"]) < rates[i]:
-                print(f"Epoch {epoch:05}: reducing learning rate of group {i} to {rate:.4e}.")
+        if (lower := optimizer.param_groups[0]["lr"]) < lr:
+            print(f"Epoch {epoch:05}: reducing learning rate of group 0 to {lower:.4e}.")
         test_loss, right = evaluate(average.module, test_set)  # for the reader: steers nothing
         print(f"Test set: Average loss: {test_loss:.4f}, Accuracy: {right:.2%}", flush=True)
         if not math.isfinite(loss + test_loss):
             raise Failure(f"the loss is not finite in epoch {epoch}; try a lower --lr")
-        history.append(Epoch(epoch, rates[0], loss, accuracy, test_loss, right, round(seconds, 3)))
+        history.append(Epoch(epoch, lr, loss, accuracy, test_loss, right, round(seconds, 3)))
     return average.module, history
 
 
@@ -379,15 +371,13 @@ def draw_mistakes(digits: Digits, logits: Tensor, columns: int = 8) -> Image.Ima
     images, labels = digits.images.cpu(), digits.labels.cpu()
     wrong = torch.nonzero(answers != labels).flatten()
     shown = wrong[probabilities[wrong].argsort(descending=True)][:200].tolist()
-    tile, gap, text = 112, 24, 44  # pixels: a digit, between tiles, below a digit
-    height = math.ceil(len(shown) / columns) * (tile + text + gap) + text + gap
-    page = Image.new("RGB", (columns * (tile + gap) + gap, height), "white")
+    tile, width, height = 112, 136, 180  # pixels: a digit, and its place with two lines of text
+    page_size = columns * width + 24, math.ceil(len(shown) / columns) * height + 68
+    page = Image.new("RGB", page_size, "white")
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(size=17)
-    title = f"{len(wrong)} of {len(labels)} read wrongly, the surest first"
-    draw.text((gap, gap), title, "black", font)
+    draw.text((24, 24), f"{len(wrong)} of {len(labels)} wrong, the surest first", "black", font)
     for place, i in enumerate(shown):
-        left = gap + place % columns * (tile + gap)
-        top = gap + text + place // columns * (tile + text + gap)
+        left, top = place % columns * width + 24, place // columns * height + 68
         picture = Image.fromarray(images[i, 0].numpy())
         page.paste(picture.resize((tile, tile), Image.Resampling.BICUBIC), (left, top))
         caption = f"{labels[i]} read as {answers[i]}\n{probabilities[i]:.1%} sure"
@@ -425,32 +415,24 @@ def write_mistakes(digits: Digits, logits: Tensor, folder: Path) -> None:
 
 # --- reading pictures ---
 def read_picture(path: str) -> Tensor:
-    """Return the digit in an image file: (1, 28, 28), 0 to 1. Raises Failure if there is none."""
+    """Return the digit in a file, as to_mnist does. Raises Failure, or whatever Pillow raises."""
     if not os.path.isfile(path):
         raise Failure("not a file" if os.path.exists(path) else "no such file")
-    try:
-        with Image.open(path) as picture:
-            limit = MAX_JPEG_PIXELS if picture.format in ("JPEG", "MPO") else MAX_PIXELS
-            if picture.width * picture.height > limit:
-                raise Failure(f"too large: at most {limit:,} pixels of {picture.format} are read")
-            if picture.format == "EPS":
-                raise Failure("is a program in PostScript, not run here; save it as JPEG or PNG")
-            picture.draft("L", (4 * GRID, 4 * GRID))  # decodes a large JPEG at part of its size
-            return to_mnist(picture)
-    except Failure:
-        raise
-    except Exception as error:  # each format has its own ways to be broken
-        raise Failure(f"cannot be read ({error!r}); save it as JPEG or PNG") from error
+    with Image.open(path) as picture:
+        kind = "progressive JPEG" if "progressive" in picture.info else str(picture.format)
+        limit = MAX_PIXELS.get(kind, MAX_PIXELS["other"])
+        if picture.width * picture.height > limit:
+            raise Failure(f"{kind} of more than {limit:,} pixels is not read: save a smaller JPEG")
+        picture.draft("L", (3 * GRID // 2, 3 * GRID // 2))  # decodes JPEG at part of a large size
+        return to_mnist(picture)
 
 
 def to_mnist(picture: Image.Image) -> Tensor:
-    """Turn a picture of a digit into what MNIST would have made of it: (1, 28, 28), 0 to 1. Ink may
-    be dark or light, the paper unevenly lit, and other things beside the digit. It is scaled to fit
-    20x20 pixels, its centre of mass put in the middle; a picture that is like that already stays.
-    Raises Failure if nothing can be seen."""
+    """Turn a picture of a digit, dark or light, into what MNIST would have made of it: (1, 28, 28),
+    0 to 1, scaled to fit 20x20 pixels, its centre of mass in the middle; 28x28 pixels that are like
+    that already stay. Raises Failure if nothing can be seen."""
     pixels = to_gray(picture)
-    frame = torch.cat([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    if pixels.shape == (IMAGE_SIZE, IMAGE_SIZE) and frame.median() == 0 < pixels.max():
+    if pixels.shape == (IMAGE_SIZE, IMAGE_SIZE) and pixels.median() == 0 < pixels.max():
         return pixels.unsqueeze(0) / 255
     longer = GRID * min(4, (max(pixels.shape) / min(pixels.shape)) ** 0.5)  # of the sides
     ink = fit(cut_out_digit(find_ink(fit(pixels, round(longer)))), 20)
@@ -464,18 +446,21 @@ def to_mnist(picture: Image.Image) -> Tensor:
 
 
 def to_gray(picture: Image.Image) -> Tensor:
-    """Grey values (H, W) of `picture`, 0 to 255: upright, on white, at most 4 * GRID a side."""
-    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # copies are large: only if turned
-        picture = ImageOps.exif_transpose(picture)
-    if picture.has_transparency_data:
-        layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
-        picture = Image.new("L", layer.size, "white")
-        picture.paste(layer.convert("L"), mask=layer.getchannel("A"))
-    deep = picture.mode[0] in "IF"  # more than 8 bits, which converting to "L" would clip
-    gray = picture.convert("F" if deep else "L")
-    gray.thumbnail((4 * GRID, 4 * GRID), Image.Resampling.BOX)
-    pixels = pil_to_tensor(gray)[0].float()
-    if deep:
+    """Grey values (H, W) of `picture`, 0 to 255: upright, on white, a few GRID x GRID at most."""
+    width, height = picture.size
+    factor = max(1, math.isqrt(width * height) // (3 * GRID // 2))
+    gray = Image.new("F", (math.ceil(width / factor), math.ceil(height / factor)))
+    rows = factor * max(1, 250_000 // (width * factor))  # at a time, so that copies are small
+    for top in range(0, height, rows):
+        strip = picture.crop((0, top, width, min(top + rows, height)))
+        if strip.has_transparency_data:
+            strip = strip.convert("RGBA")
+            strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip)
+        gray.paste(strip.convert("F").reduce(factor), (0, top // factor))
+    gray.getexif()[ExifTags.Base.Orientation] = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    gray = ImageOps.exif_transpose(gray)
+    pixels = torch.frombuffer(bytearray(gray.tobytes()), dtype=torch.float).view(gray.size[::-1])
+    if picture.mode[0] in "IF":  # more than 8 bits, of any range
         pixels = pixels.nan_to_num(0, 0, 0)
         pixels = (pixels - pixels.min()) / (pixels.max() - pixels.min()).clamp(min=1e-9) * 255
     return pixels
@@ -487,54 +472,69 @@ def fit(image: Tensor, size: int) -> Tensor:
     return F.interpolate(image[None, None], shape, mode="bilinear", antialias=True)[0, 0]
 
 
-def dilate(image: Tensor, size: int) -> Tensor:
-    """Largest value of `image` (H, W) in a square of `size`, an odd number, around each pixel."""
+def dilate(image: Tensor, power: int) -> Tensor:
+    """Largest value of `image` (H, W) in a square of 3**power pixels around each pixel."""
     for _ in ("rows", "columns"):
-        image = F.max_pool1d(image, size, stride=1, padding=size // 2).T
+        image = F.pad(image, [3**power // 2] * 2, value=-math.inf)
+        for step in range(power):
+            image = F.max_pool1d(image, 3, stride=1, dilation=3**step)
+        image = image.T
     return image
 
 
 def find_ink(pixels: Tensor) -> Tensor:
     """How much darker each of `pixels` (H, W) is than the paper around it, 0 to 1. Paper is what is
     left when all that is dark and narrow is filled in (a closing); the edges of shadows stay."""
-
-    def fill_in(image: Tensor, size: int) -> Tensor:
-        return -dilate(-dilate(image, size | 1), size | 1)  # of an odd size
-
     pixels = F.avg_pool2d(pixels[None], 3, stride=1, padding=1, count_include_pad=False)[0]
-    light, dark = fill_in(pixels, GRID // 8), -fill_in(-pixels, GRID // 8)
-    around = F.adaptive_avg_pool2d(pixels[None, None], 3)
-    around = F.interpolate(around, pixels.shape, mode="bilinear")[0, 0]
+    wide = F.pad(pixels[None, None], [13] * 4, mode="replicate")  # what ends at the border goes on
+    light, dark = -dilate(-dilate(wide[0, 0], 3), 3), dilate(-dilate(-wide[0, 0], 3), 3)
+    around = F.interpolate(F.adaptive_avg_pool2d(wide, 3), light.shape, mode="bilinear")[0, 0]
+    around = 0.95 * around + 0.05 * pixels.median()
     if ((light - dark) * (2 * around - light - dark)).sum() < 0:  # ink is what is rarer
         pixels = 255 - pixels
-    light = fill_in(pixels, GRID // 3)
+    light = -dilate(-dilate(pixels, 4), 4)
     ink = (light - pixels) / (light + 20)
     return (ink - ink.median()).clamp(min=0)
+
+
+def find_pieces(mask: Tensor) -> Tensor:
+    """Number the connected pieces of `mask` (H, W), diagonal neighbours included; 0 outside it."""
+    numbers = mask.flatten().cumsum(0).view_as(mask) * mask  # of its pixels, 1 to N
+    around = F.unfold(numbers[None, None].float(), 3, padding=1)[0].T  # (H * W, 9)
+    around = around[mask.flatten()].long()  # (N, 9)
+    piece_of = torch.arange(len(around) + 1)  # each pixel a piece of its own
+    while not torch.equal(piece_of, near := F.pad(piece_of[around].amax(dim=1), (1, 0))):
+        piece_of = piece_of.scatter_reduce(0, piece_of, near, "amax")  # join those that touch ...
+        piece_of = piece_of[piece_of]  # ... to what those were joined to
+    return piece_of[numbers]
 
 
 def cut_out_digit(ink: Tensor) -> Tensor:
     """The heaviest connected piece of `ink` (H, W), with what belongs to it, cut to its box. What
     lies along the border or across the paper is no ink, unless there is nothing else. Raises
     Failure if nothing stands out; warns if other pieces are as large."""
-    mask = ink > 0.33 * ink.max().clamp(min=0.12)  # fainter is no ink
-    pieces = torch.arange(mask.numel()).view_as(mask) * mask
-    while not torch.equal(pieces, spread := dilate(pieces.float(), 3).long() * mask):
-        pieces = spread.flatten()[spread] * mask  # the largest number around, and what that has
-    masses = pieces.flatten().bincount((ink * mask).flatten())  # piece 0, the paper, has none
-    boxes = {}  # top, left, bottom, right of the heaviest pieces
+    pieces = find_pieces(ink > 0.33 * ink.max().clamp(min=0.12))  # fainter is no ink
+    masses = pieces.flatten().bincount(ink.flatten() * (pieces.flatten() > 0))
+    boxes, sizes = {}, {}  # of the heaviest pieces: top, left, bottom, right; the longer side
+    frame, border = torch.zeros_like(ink), torch.ones_like(ink).bool()
+    border[1:-1, 1:-1] = False
     for piece in masses.argsort(descending=True)[:20].tolist():
         if masses[piece] > 0.01 * masses.max():
-            first, last = torch.nonzero(pieces == piece).aminmax(dim=0)
-            boxes[piece] = (*first.tolist(), *(last + 1).tolist())
-    sizes = {piece: max(b - t, r - l) for piece, (t, l, b, r) in boxes.items()}
-    large = [piece for piece in boxes if sizes[piece] >= GRID // 10]
-    border = torch.cat([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]]).tolist()
-    free = [p for p in large if border.count(p) <= sizes[p] / 2 and sizes[p] < min(pieces.shape)]
-    digit = next(iter(free or boxes), 0)
+            part = pieces == piece
+            (t, l), (b, r) = (corner.tolist() for corner in part.nonzero().aminmax(dim=0))
+            boxes[piece], sizes[piece] = (t, l, b + 1, r + 1), max(b - t, r - l) + 1
+            length = (part & border).sum()
+            if length > sizes[piece] / 2 or length and sizes[piece] >= min(ink.shape):
+                frame[part] = ink[part & border].max()  # darker: a digit written across it
+    rest = (ink - dilate(frame, 2)).clamp(min=0)
+    if frame.any() and rest.max() > 0.35 * ink.max():
+        with suppress(Failure):  # else it is the digit itself
+            return cut_out_digit(rest)
+    digit = next(iter(boxes), 0)
     if sizes.get(digit, 0) < GRID // 30 or masses[digit] < 0.02 * masses.sum():  # nothing, noise
         raise Failure("blank: no digit stands out")
     (top, left, bottom, right), size, taken = boxes[digit], sizes[digit], {digit}
-    for piece in 2 * [p for p in boxes if not free or p in free or p not in large]:  # twice: grows
+    for piece in 2 * list(boxes):  # twice, since the box grows
         t, l, b, r = boxes[piece]
         rows, columns = max(top, t) - min(bottom, b), max(left, l) - min(right, r)  # the gaps
         t, l, b, r = min(top, t), min(left, l), max(bottom, b), max(right, r)
@@ -542,40 +542,40 @@ def cut_out_digit(ink: Tensor) -> Tensor:
         above = rows < 0.25 * both and columns < 0 and sizes[piece] > 0.3 * size  # a 5's bar
         if above or max(rows, columns) < 0.08 * size:
             (top, left, bottom, right), size, taken = (t, l, b, r), both, {*taken, piece}
-    if others := sum(sizes[p] > 0.6 * size for p in free if p not in taken):
+    if others := sum(sizes[p] > 0.6 * size for p in boxes if p not in taken):
         warnings.warn(f"{others + 1} things are as large as a digit; one is read", stacklevel=1)
     strokes = torch.isin(pieces, torch.tensor(list(taken)))
-    ink = ink / ink[strokes].quantile(0.9) * dilate(strokes.float(), 9)  # with their soft edges
+    ink = ink / ink[strokes].quantile(0.9) * dilate(strokes.float(), 2)  # with their soft edges
     return ((ink[top:bottom, left:right] - 0.15) / 0.6).clamp(0, 1)
 
 
 def predict_files(paths: Sequence[str], model: nn.Module, with_preview: bool) -> int:
     """Print a line for each of `paths`: file, digit, probability, "unsure" or nothing; return the
     exit code. Patterns such as *.png are expanded, as shells other than Windows' do."""
-    files: list[str] = []
+    files, code = [], 0
     for path in paths:
         files += [path] if os.path.exists(path) else sorted(glob.glob(path)) or [path]
-    names, images = [], []
     for path in files:
         name = "".join(c if c.isprintable() else "?" for c in path)
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always")
             try:
-                images.append(read_picture(path))
-                names.append(name)
-            except Failure as failure:
-                print(f"error: {name}:", *str(failure).split(), file=sys.stderr)
+                image = read_picture(path)
+            except Exception as error:  # noqa: BLE001 - each format has its own ways to be broken
+                broken = f"cannot be read ({error!r}); save it as JPEG or PNG"
+                reason = str(error) if isinstance(error, Failure) else broken
+                print(f"error: {name}:", *reason.split(), file=sys.stderr)
+                code = 1
+                continue
         for note in [n for n in notes if n.filename == __file__]:  # not those of Pillow
             print(f"note: {name}: {note.message}", file=sys.stderr)
-    if images:
-        answers, probabilities = (t.tolist() for t in predict(model, torch.stack(images)))
-        for name, image, answer, sure in zip(names, images, answers, probabilities, strict=True):
-            print(f"{name}\t{answer}\t{sure:.4f}\t{'' if sure >= SURE else 'unsure'}")
-            if with_preview:  # 14 lines: characters are about twice as high as wide
-                levels = (F.avg_pool2d(image, (2, 1))[0] * 9).round().int().tolist()
-                lines = ("".join(" .:-=+*#%@"[level] for level in line) for line in levels)
-                print(f"{name}:", *lines, sep="\n", file=sys.stderr)
-    return int(len(names) < len(files))
+        digit, sure = (t.item() for t in predict(model, image.unsqueeze(0)))
+        print(f"{name}\t{digit}\t{sure:.4f}\t{'' if sure >= SURE else 'unsure'}")
+        if with_preview:  # 14 lines: characters are about twice as high as wide
+            levels = (F.avg_pool2d(image, (2, 1))[0] * 9).round().int().tolist()
+            lines = ("".join(" .:-=+*#%@"[level] for level in line) for line in levels)
+            print(f"{name}:", *lines, sep="\n", file=sys.stderr)
+    return code
 
 
 # --- command line ---
@@ -634,13 +634,13 @@ def run_training(config: Config, train_set: Digits, test_set: Digits, output_dir
     accuracy = f"{100 * history[-1].test_accuracy:.2f}"
     table = "".join(",".join(map(str, line)) + "\n" for line in (Epoch._fields, *history))
     text = json.dumps(settings, indent=4) + "\n"
-    files: dict[str, Callable[[Path], object]] = {
+    writers: dict[str, Callable[[Path], object]] = {
         WEIGHTS_FILE: lambda path: torch.save(weights, path),
         ACCURACY_FILE: lambda path: path.write_bytes(accuracy.encode()),
         "history.csv": lambda path: path.write_bytes(table.encode()),
         "settings.json": lambda path: path.write_bytes(text.encode()),
     }
-    write_files(output_dir, files)
+    write_files(output_dir, writers)
     write_mistakes(test_set, compute_logits(model, test_set.images / 255), output_dir)
     print("Training completed!")
 

@@ -185,7 +185,7 @@ def test_programs_that_load_together_do_not_disturb_each_other(mirror, tmp_path,
             load_mnist(tmp_path / "new", CPU)
         return result
 
-    for owner, name in ((mc, "read_mnist_file"), (mc.utils, "download_and_extract_archive")):
+    for owner, name in ((mc, "read_mnist_file"), (datasets.utils, "download_and_extract_archive")):
         monkeypatch.setattr(owner, name, partial(call, getattr(owner, name)))
     assert_loads(tmp_path / "new")
     assert len(interrupted) == 2

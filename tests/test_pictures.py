@@ -217,7 +217,7 @@ def test_bad_pictures_get_a_line_each_and_the_others_an_answer(pictures, finishe
     Image.new("L", (50, 50), 255).save("blank.png")
     Path("text.png").write_text("no picture at all", encoding="ascii")
     Path("folder.png").mkdir()
-    Image.new("1", (6_001, 5_000)).save("huge.png")
+    Image.new("1", (10_001, 10_000)).save("huge.png")
     TWO_SEVENS.save("two.png")
     reasons = {
         "blank.png": "blank",
@@ -225,7 +225,7 @@ def test_bad_pictures_get_a_line_each_and_the_others_an_answer(pictures, finishe
         "folder.png": "not a file",
         "missing.png": "no such file",
         "*.bmp": "no such file",
-        "huge.png": "too large: at most 30,000,000 pixels",
+        "huge.png": "PNG of more than 100,000,000 pixels is not read",
         "two.png": "2 things are as large as a digit; one is read",
     }
     code, table, err = answer(capsys, finished_run, "my seven.png", *reasons, "other.jpg")
