@@ -56,8 +56,8 @@ NETWORK_TIMEOUT = 20.0  # seconds without an answer
 WEIGHTS_FILE = "final_model.pth"
 ACCURACY_FILE = "test_accuracy.txt"
 # Pixels of a picture that 1 GB of memory is enough for, with torch; EPS is a program, and not run.
-MAX_PIXELS = {"JPEG": 100_000_000, "MPO": 100_000_000, "PNG": 100_000_000, "EPS": 0}
-MAX_PIXELS |= {"progressive JPEG": 50_000_000, "TIFF": 50_000_000, "other": 20_000_000}
+MAX_PIXELS = dict.fromkeys(("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM"), 100_000_000)
+MAX_PIXELS |= {"progressive JPEG": 50_000_000, "TIFF": 50_000_000, "other": 15_000_000, "EPS": 0}
 GRID = 256  # the digit is looked for in about GRID x GRID pixels
 SURE = 0.95  # answers with a lower probability are marked
 
@@ -489,8 +489,8 @@ def find_ink(pixels: Tensor) -> Tensor:
     wide = F.pad(pixels[None, None], [13] * 4, mode="replicate")  # what ends at the border goes on
     light, dark = -dilate(-dilate(wide[0, 0], 3), 3), dilate(-dilate(-wide[0, 0], 3), 3)
     around = F.interpolate(F.adaptive_avg_pool2d(wide, 3), light.shape, mode="bilinear")[0, 0]
-    around = 0.95 * around + 0.05 * pixels.median()
-    if ((light - dark) * (2 * around - light - dark)).sum() < 0:  # ink is what is rarer
+    rarer = ((light - dark) * (2 * around - light - dark)).mean()  # above 0 where dark is rarer
+    if rarer + pixels.median() - pixels.mean() < 0:  # and in the picture as a whole: ink is light
         pixels = 255 - pixels
     light = -dilate(-dilate(pixels, 4), 4)
     ink = (light - pixels) / (light + 20)

@@ -59,7 +59,8 @@ def redraw(digit: Tensor, rng: random.Random) -> Image.Image:
     return as_jpeg((paper + (pen - paper) * ink) * light, 10, rng)
 
 
-KINDS = ("turned", "desk", "shadow", "ruled", "squared", "dots", "text", "thumb", "title bar")
+KINDS = ("turned", "cropped", "desk", "shadow", "ruled", "squared", "dots", "text", "thumb")
+KINDS += ("title bar",)
 TEXTS = ("3)", "Question 1:", "'", "Nr. 7", "a)", "Name: Ann")
 
 
@@ -74,6 +75,8 @@ def place_ink(digit: Tensor, kind: str, rng: random.Random) -> Image.Image:
     stroke = draw_pen(stroke, 3.5, rng.uniform(0.2, 0.7) * 255)
     size = round(rng.uniform(0.25, 0.6) * min(sides))
     stroke = ImageOps.contain(stroke.crop(stroke.getbbox()), (size, size))
+    if kind == "cropped":
+        return ImageOps.expand(stroke, round(rng.uniform(0, 0.08) * size))
     room = 0.0 if kind == "turned" else 0.12  # between the digit and the border
     place = [rng.uniform(room * a, (1 - room) * a - b) for a, b in zip(sides, stroke.size)]
     ink = Image.new("L", sides)
@@ -104,7 +107,7 @@ def disturb(digit: Tensor, kind: str, rng: random.Random, large: bool = False) -
     if kind in ("dots", "text"):
         write_beside(ink, kind, rng)
     paper, pen = rng.uniform(170, 250), rng.uniform(10, 80)
-    if kind in ("turned", "dots", "text") and rng.random() < 0.3:
+    if kind in ("turned", "cropped", "dots", "text") and rng.random() < 0.3:
         paper, pen = pen, paper
     page = Image.new("L", ink.size, round(paper))
     draw = ImageDraw.Draw(page)

@@ -61,7 +61,7 @@ def odd_files(rng: random.Random) -> dict[str, bytes]:
 
 def good_files() -> dict[str, bytes]:
     seven = draw_seven()
-    clear = Image.new("RGBA", (5_000, 4_000))
+    clear = Image.new("RGBA", (8_000, 7_500))
     clear.putalpha(ImageOps.invert(seven.resize(clear.size)))
     frames = [Image.new("L", (200, 160), shade) for shade in (255, 0)]
     hostile = ("line\nfeed \x1b[31m.png", "caf\udce9.png")  # E9 is not UTF-8
@@ -70,7 +70,7 @@ def good_files() -> dict[str, bytes]:
         "plain.png": encode(seven, "PNG"),
         "-dash.png": encode(seven, "PNG"),
         "cmyk.jpg": encode(seven.convert("CMYK"), "JPEG"),
-        "20 megapixels.png": encode(clear, "PNG", compress_level=1),
+        "60 megapixels.png": encode(clear, "PNG", compress_level=1),
         "52 megapixels.jpg": encode(seven.resize((8_700, 6_000)), "JPEG", quality=70),
         "palette.gif": encode(seven.convert("P"), "GIF"),
         "16-bit.png": encode(draw_seven("I;16", 60_000, 0), "PNG"),

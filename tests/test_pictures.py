@@ -65,9 +65,12 @@ SAME_SEVENS = {
     "lit from one side": on(150 + DOWN / 2),
     "a hard shadow": on(torch.where(DOWN > 90 - 0.3 * ACROSS, 128, 255)),
     "a sheet on a dark desk": ImageOps.expand(draw_seven(), 50, 70),
+    "a pale pen on a black desk": ImageOps.expand(draw_seven("L", 240, 120), 30, 0),
+    "across a dark line": draw(draw_seven(), "rectangle", (0, 95, 199, 97), 150),
     "ruled paper": on(torch.where(DOWN % 24 == 8, 190, 240)),
     "squared paper": on(torch.where(SQUARES, 190, 240)),
     "cropped tightly": draw_seven().crop((28, 48, 92, 132)),
+    "light, cropped tightly": ImageOps.invert(draw_seven().crop((25, 45, 95, 135))),
     "touching the upper edge": draw_seven().crop((26, 50, 94, 134)),
     "in a corner of a large picture": draw_seven(size=(390, 400)),
     "a dot to the left": draw(draw_seven(), "ellipse", (8, 80, 14, 86), 0),
@@ -94,6 +97,20 @@ def test_the_digit_is_found_in_all_kinds_of_pictures_and_beside_other_things(kin
     assert digit.shape == (1, 28, 28)
     assert (digit - SEVEN).abs().mean() < tolerance
     assert (digit - SEVEN).abs().max() < 40 * tolerance
+
+
+def test_pieces_are_what_a_flood_covers():
+    for _ in range(20):
+        mask = torch.rand(40, 50) < 0.4
+        pieces = mc.find_pieces(mask)
+        assert torch.equal(pieces > 0, mask)
+        for number in pieces[mask].unique():
+            flood = torch.zeros(mask.shape)
+            flood[tuple((pieces == number).nonzero()[0])] = 1
+            while not torch.equal(flood, wider := mc.dilate(flood, 1) * mask):
+                flood = wider
+            assert torch.equal(flood > 0, pieces == number)
+    assert not mc.find_pieces(torch.zeros(3, 4) > 0).any()
 
 
 def test_a_picture_becomes_a_light_digit_of_20_pixels_centred_by_its_mass():
