@@ -46,7 +46,7 @@ Batch = tuple[Tensor, Tensor]  # normalised images (B, 1, 28, 28) and labels (B,
 IMAGE_SIZE = 28  # pixels, height and width
 NUM_CLASSES = 10
 MEAN, STD = 0.1307, 0.3081  # of the training pixels, in the range 0 to 1
-MNIST_SHA256 = {  # of the values in each file: bytes, row by row, without the file's header
+MNIST_SHA256 = {  # of the values in each file, without its header; load_mnist uses this order
     "train-images-idx3-ubyte": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
     "train-labels-idx1-ubyte": "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
     "t10k-images-idx3-ubyte": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
@@ -58,7 +58,7 @@ ACCURACY_FILE = "test_accuracy.txt"
 # Pixels of a picture that 1 GB of memory is enough for, with torch; EPS is a program, and not run.
 MAX_PIXELS = dict.fromkeys(("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM"), 100_000_000)
 MAX_PIXELS |= {"progressive JPEG": 50_000_000, "TIFF": 50_000_000, "other": 15_000_000, "EPS": 0}
-GRID = 256  # the digit is looked for in about GRID x GRID pixels
+GRID = 256  # the digit is looked for in about GRID x GRID pixels, more in a long picture
 SURE = 0.95  # answers with a lower probability are marked
 
 
@@ -66,7 +66,7 @@ SURE = 0.95  # answers with a lower probability are marked
 class Config:
     """Every hyperparameter, once. The README tells what each is worth."""
 
-    epochs: int = 12  # more of them are no more accurate
+    epochs: int = 12  # more are no more accurate; 19 is the limit that the project sets itself
     batch_size: int = 128
     lr: float = 0.1  # of the convolution filters, whose updates are near-orthogonal matrices
     lr_ratio: float = 0.5  # rate of all other parameters, as a share of lr
@@ -131,14 +131,13 @@ class Digits(NamedTuple):
 def load_mnist(data_dir: str | Path, device: torch.device) -> tuple[Digits, Digits]:
     """Return the training and the test set, downloaded into `data_dir` if they are not there.
     Raises Failure if they can be neither found nor downloaded, or are not MNIST."""
-    paths = (Path(data_dir, "MNIST", "raw", name) for name in MNIST_SHA256)
-    images, labels, *test_set = (load_mnist_file(path).to(device) for path in paths)
-    return Digits(images, labels), Digits(*test_set)
+    parts = [load_mnist_file(Path(data_dir, "MNIST", "raw", n)).to(device) for n in MNIST_SHA256]
+    return Digits(*parts[:2]), Digits(*parts[2:])
 
 
 def load_mnist_file(path: Path) -> Tensor:
-    """Values of `path`, unpacked from the whole .gz beside it or, without one, downloaded.
-    Raises Failure if it cannot be had, or if something else is in its place."""
+    """Values of `path` or, if it is not MNIST's, of the .gz beside it or, without one, a download.
+    Raises Failure if it cannot be had, or if something else is there and no good .gz beside it."""
     taken = path.exists()
     if (values := read_mnist_file(path)) is not None:
         return values
@@ -422,21 +421,21 @@ def read_picture(path: str) -> Tensor:
         kind = "progressive JPEG" if "progressive" in picture.info else str(picture.format)
         limit = MAX_PIXELS.get(kind, MAX_PIXELS["other"])
         if picture.width * picture.height > limit:
-            raise Failure(f"{kind} of more than {limit:,} pixels is not read: save a smaller JPEG")
+            raise Failure(f"{kind} of more than {limit:,} pixels is not read: save a small JPEG")
         picture.draft("L", (3 * GRID // 2, 3 * GRID // 2))  # decodes JPEG at part of a large size
         return to_mnist(picture)
 
 
 def to_mnist(picture: Image.Image) -> Tensor:
     """Turn a picture of a digit, dark or light, into what MNIST would have made of it: (1, 28, 28),
-    0 to 1, scaled to fit 20x20 pixels, its centre of mass in the middle; 28x28 pixels that are like
-    that already stay. Raises Failure if nothing can be seen."""
+    0 to 1, scaled to fit 20x20 pixels, its centre of mass in the middle; 28x28 pixels of which most
+    are 0 are like that already, and stay. Raises Failure if nothing can be seen."""
     pixels = to_gray(picture)
-    if pixels.shape == (IMAGE_SIZE, IMAGE_SIZE) and pixels.median() == 0 < pixels.max():
+    if pixels.shape == (IMAGE_SIZE, IMAGE_SIZE) and pixels.median() == 0 and pixels.max() > 30:
         return pixels.unsqueeze(0) / 255
     longer = GRID * min(4, (max(pixels.shape) / min(pixels.shape)) ** 0.5)  # of the sides
     ink = fit(cut_out_digit(find_ink(fit(pixels, round(longer)))), 20)
-    ink = (ink / ink.quantile(0.95).clamp(min=0.5 * ink.max())).clamp(max=1)  # thin strokes faded
+    ink = (ink / ink.quantile(0.95).clamp(min=0.5 * ink.max())).clamp(max=1)  # thin ones have faded
     (height, width), size = ink.shape, IMAGE_SIZE
     row = (ink.sum(1) @ (torch.arange(height) + 0.5) / ink.sum()).item()  # the centre of mass
     column = (ink.sum(0) @ (torch.arange(width) + 0.5) / ink.sum()).item()
@@ -446,14 +445,15 @@ def to_mnist(picture: Image.Image) -> Tensor:
 
 
 def to_gray(picture: Image.Image) -> Tensor:
-    """Grey values (H, W) of `picture`, 0 to 255: upright, on white, a few GRID x GRID at most."""
+    """Grey values (H, W) of `picture`, 0 to 255: upright, on white, shrunk to a few GRID x GRID."""
+    picture.load()  # which may turn it
     width, height = picture.size
     factor = max(1, math.isqrt(width * height) // (3 * GRID // 2))
     gray = Image.new("F", (math.ceil(width / factor), math.ceil(height / factor)))
-    rows = factor * max(1, 250_000 // (width * factor))  # at a time, so that copies are small
+    rows = factor * max(1, 250_000 // (width * factor))  # strip by strip, so that copies are small
     for top in range(0, height, rows):
         strip = picture.crop((0, top, width, min(top + rows, height)))
-        if strip.has_transparency_data:
+        if strip.has_transparency_data and strip.mode[0] not in "IF":
             strip = strip.convert("RGBA")
             strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip)
         gray.paste(strip.convert("F").reduce(factor), (0, top // factor))
@@ -473,7 +473,7 @@ def fit(image: Tensor, size: int) -> Tensor:
 
 
 def dilate(image: Tensor, power: int) -> Tensor:
-    """Largest value of `image` (H, W) in a square of 3**power pixels around each pixel."""
+    """Largest value of `image` (H, W) in the square with sides of 3**power around each pixel."""
     for _ in ("rows", "columns"):
         image = F.pad(image, [3**power // 2] * 2, value=-math.inf)
         for step in range(power):
@@ -484,26 +484,26 @@ def dilate(image: Tensor, power: int) -> Tensor:
 
 def find_ink(pixels: Tensor) -> Tensor:
     """How much darker each of `pixels` (H, W) is than the paper around it, 0 to 1. Paper is what is
-    left when all that is dark and narrow is filled in (a closing); the edges of shadows stay."""
+    left when all that is dark and narrow is filled in (a closing): the edges of shadows are."""
     pixels = F.avg_pool2d(pixels[None], 3, stride=1, padding=1, count_include_pad=False)[0]
     wide = F.pad(pixels[None, None], [13] * 4, mode="replicate")  # what ends at the border goes on
     light, dark = -dilate(-dilate(wide[0, 0], 3), 3), dilate(-dilate(-wide[0, 0], 3), 3)
     around = F.interpolate(F.adaptive_avg_pool2d(wide, 3), light.shape, mode="bilinear")[0, 0]
-    rarer = ((light - dark) * (2 * around - light - dark)).mean()  # above 0 where dark is rarer
-    if rarer + pixels.median() - pixels.mean() < 0:  # and in the picture as a whole: ink is light
-        pixels = 255 - pixels
+    rare = ((light - dark) * (2 * around - light - dark)).mean()  # above 0: dark is, near edges ...
+    if rare + (pixels.median() - pixels.mean()) < 0:  # ... and, added to break ties, everywhere
+        pixels = 255 - pixels  # light ink
     light = -dilate(-dilate(pixels, 4), 4)
-    ink = (light - pixels) / (light + 20)
+    ink = (light - pixels) / (light + 20)  # 20: in the dark, noise is no ink
     return (ink - ink.median()).clamp(min=0)
 
 
 def find_pieces(mask: Tensor) -> Tensor:
-    """Number the connected pieces of `mask` (H, W), diagonal neighbours included; 0 outside it."""
+    """Give each connected piece of `mask` (H, W) a number, diagonal neighbours the same; else 0."""
     numbers = mask.flatten().cumsum(0).view_as(mask) * mask  # of its pixels, 1 to N
-    around = F.unfold(numbers[None, None].float(), 3, padding=1)[0].T  # (H * W, 9)
-    around = around[mask.flatten()].long()  # (N, 9)
-    piece_of = torch.arange(len(around) + 1)  # each pixel a piece of its own
-    while not torch.equal(piece_of, near := F.pad(piece_of[around].amax(dim=1), (1, 0))):
+    squares = F.unfold(numbers[None, None].float(), 3, padding=1)[0].T  # (H * W, 9)
+    neighbours = squares[mask.flatten()].long()  # (N, 9), with the pixel itself
+    piece_of = torch.arange(len(neighbours) + 1)  # each pixel a piece of its own; 0 none
+    while not torch.equal(piece_of, near := F.pad(piece_of[neighbours].amax(dim=1), (1, 0))):
         piece_of = piece_of.scatter_reduce(0, piece_of, near, "amax")  # join those that touch ...
         piece_of = piece_of[piece_of]  # ... to what those were joined to
     return piece_of[numbers]
@@ -512,7 +512,7 @@ def find_pieces(mask: Tensor) -> Tensor:
 def cut_out_digit(ink: Tensor) -> Tensor:
     """The heaviest connected piece of `ink` (H, W), with what belongs to it, cut to its box. What
     lies along the border or across the paper is no ink, unless there is nothing else. Raises
-    Failure if nothing stands out; warns if other pieces are as large."""
+    Failure if nothing stands out; warns if others are as large. Tuned on training digits."""
     pieces = find_pieces(ink > 0.33 * ink.max().clamp(min=0.12))  # fainter is no ink
     masses = pieces.flatten().bincount(ink.flatten() * (pieces.flatten() > 0))
     boxes, sizes = {}, {}  # of the heaviest pieces: top, left, bottom, right; the longer side
@@ -524,23 +524,22 @@ def cut_out_digit(ink: Tensor) -> Tensor:
             (t, l), (b, r) = (corner.tolist() for corner in part.nonzero().aminmax(dim=0))
             boxes[piece], sizes[piece] = (t, l, b + 1, r + 1), max(b - t, r - l) + 1
             length = (part & border).sum()
-            if length > sizes[piece] / 2 or length and sizes[piece] >= min(ink.shape):
+            if length > sizes[piece] / 2 or (length and sizes[piece] >= min(ink.shape)):
                 frame[part] = ink[part & border].max()  # darker: a digit written across it
     rest = (ink - dilate(frame, 2)).clamp(min=0)
     if frame.any() and rest.max() > 0.35 * ink.max():
-        with suppress(Failure):  # else it is the digit itself
+        with suppress(Failure):  # nothing else: the frame is the digit
             return cut_out_digit(rest)
     digit = next(iter(boxes), 0)
-    if sizes.get(digit, 0) < GRID // 30 or masses[digit] < 0.02 * masses.sum():  # nothing, noise
+    if sizes.get(digit, 0) < GRID // 30 or masses[digit] < 0.02 * masses.sum():  # noise
         raise Failure("blank: no digit stands out")
     (top, left, bottom, right), size, taken = boxes[digit], sizes[digit], {digit}
-    for piece in 2 * list(boxes):  # twice, since the box grows
-        t, l, b, r = boxes[piece]
-        rows, columns = max(top, t) - min(bottom, b), max(left, l) - min(right, r)  # the gaps
+    for piece, (t, l, b, r) in boxes.items():
+        rows, columns = max(top, t) - min(bottom, b), max(left, l) - min(right, r)  # gaps
         t, l, b, r = min(top, t), min(left, l), max(bottom, b), max(right, r)
         both = max(b - t, r - l)
-        above = rows < 0.25 * both and columns < 0 and sizes[piece] > 0.3 * size  # a 5's bar
-        if above or max(rows, columns) < 0.08 * size:
+        stacked = rows < 0.25 * both and columns < 0 and sizes[piece] > 0.3 * size  # a 5's bar
+        if stacked or max(rows, columns) < 0.08 * size:
             (top, left, bottom, right), size, taken = (t, l, b, r), both, {*taken, piece}
     if others := sum(sizes[p] > 0.6 * size for p in boxes if p not in taken):
         warnings.warn(f"{others + 1} things are as large as a digit; one is read", stacklevel=1)
@@ -550,8 +549,8 @@ def cut_out_digit(ink: Tensor) -> Tensor:
 
 
 def predict_files(paths: Sequence[str], model: nn.Module, with_preview: bool) -> int:
-    """Print a line for each of `paths`: file, digit, probability, "unsure" or nothing; return the
-    exit code. Patterns such as *.png are expanded, as shells other than Windows' do."""
+    """Print file, digit, probability, and "unsure" or nothing, between tabs, for each of `paths`;
+    return the exit code. Patterns such as *.png are expanded, which Windows' shells leave to us."""
     files, code = [], 0
     for path in paths:
         files += [path] if os.path.exists(path) else sorted(glob.glob(path)) or [path]
@@ -590,7 +589,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--batch-size", type=int, default=default.batch_size, help="images a step")
     add("--lr", type=float, default=default.lr, help="initial learning rate of the filters")
     add("--seed", type=int, default=default.seed, help="of all randomness")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ...")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ...; --predict: cpu")
     add("--data-dir", default="data", help="where MNIST is, or is downloaded to")
     add("--output-dir", default=".", help="where weights and results are")
     mode = parser.add_mutually_exclusive_group().add_argument

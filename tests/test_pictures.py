@@ -58,6 +58,7 @@ SAME_SEVENS = {
     "black on transparent": draw_seven("RGBA", (0, 0, 0, 0), (0, 0, 0, 255)),
     "grey and alpha": draw_seven("LA", (0, 0), (0, 255)),
     "16 bits": draw_seven("I;16", 60_000, 20_000),
+    "light in 16 bits": draw_seven("I;16", 2_000, 60_000),
     "32 bits": draw_seven("I", 2_000_000, 7),
     "floats": draw_seven("F", 1.0, 0.25),
     "no number": draw(draw_seven("F", 1.0, 0.25), "point", (85, 60), float("nan")),
@@ -72,6 +73,9 @@ SAME_SEVENS = {
     "cropped tightly": draw_seven().crop((28, 48, 92, 132)),
     "light, cropped tightly": ImageOps.invert(draw_seven().crop((25, 45, 95, 135))),
     "touching the upper edge": draw_seven().crop((26, 50, 94, 134)),
+    "touching the edge beside a speck": draw(
+        draw_seven().crop((26, 50, 94, 134)), "point", (20, 50), 0
+    ),
     "in a corner of a large picture": draw_seven(size=(390, 400)),
     "a dot to the left": draw(draw_seven(), "ellipse", (8, 80, 14, 86), 0),
     "a dot to the right": draw(draw_seven(), "ellipse", (101, 120, 107, 126), 0),
@@ -154,6 +158,7 @@ BLANK = [
     Image.effect_noise((300, 300), 20),
     Image.fromarray((200 + 10 * NOISE).byte().numpy()),
     draw_seven("L", 250, 240),  # fainter is no ink
+    draw(Image.new("L", (28, 28)), "point", (9, 9), 1),
     draw(WHITE.copy(), "ellipse", (99, 79, 101, 81), 0),  # smaller is no digit
 ]
 
@@ -252,6 +257,19 @@ def test_bad_pictures_get_a_line_each_and_the_others_an_answer(pictures, finishe
     for line, (name, reason) in zip(err, reasons.items(), strict=True):
         kind = "note" if name == "two.png" else "error"
         assert re.match(f"{kind}: {re.escape(name)}: {reason}", line)
+
+
+def test_each_kind_has_its_own_limit(pictures, finished_run, capsys, monkeypatch):
+    seven = draw_seven()
+    seven.save("whole.jpg", progressive=True)
+    seven.save("seven.webp")
+    monkeypatch.setattr(mc, "MAX_PIXELS", limits := {"progressive JPEG": 31_999, "other": 32_000})
+    assert answer(capsys, finished_run, "seven.webp")[0] == 0
+    limits |= {"JPEG": 32_000, "other": 31_999}
+    code, table, err = answer(capsys, finished_run, "other.jpg", "whole.jpg", "seven.webp")
+    assert (code, [row[0] for row in table]) == (1, ["other.jpg"])
+    for line, kind in zip(err, ("progressive JPEG", "WEBP"), strict=True):
+        assert f": {kind} of more than 31,999 pixels" in line
 
 
 def test_a_name_unknown_to_the_console_is_escaped(pictures, finished_run, capsys, monkeypatch):
