@@ -589,11 +589,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--batch-size", type=int, default=default.batch_size, help="images a step")
     add("--lr", type=float, default=default.lr, help="initial learning rate of the filters")
     add("--seed", type=int, default=default.seed, help="of all randomness")
-    add(
-        "--device",
-        default="auto",
-        help="auto, cpu, cuda, cuda:1, mps, ...; for pictures always cpu",
-    )
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ... (pictures: cpu)")
     add("--data-dir", default="data", help="where MNIST is, or is downloaded to")
     add("--output-dir", default=".", help="where weights and results are")
     mode = parser.add_mutually_exclusive_group().add_argument
