@@ -38,11 +38,21 @@ def on(paper: torch.Tensor) -> Image.Image:
 
 
 def turned_seven() -> Image.Image:
-    picture = draw_seven().rotate(90, expand=True)  # as a phone that is held sideways stores it
+    right = ImageChops.offset(draw_seven(), 100, 0)
+    picture = right.rotate(90, expand=True)  # as a phone that is held sideways stores it
     picture.getexif()[0x0112] = 6  # "turn it clockwise by a quarter to see it"
     return picture
 
 
+def turned_tiff() -> Image.Image:
+    """The same as a file that is not loaded yet."""
+    seven = turned_seven()
+    seven.save(file := io.BytesIO(), "TIFF", compression="tiff_lzw", exif=seven.getexif())
+    return Image.open(file)
+
+
+DEEP = draw_seven("I;16", 59_110, 25_700)
+DEEP.info["transparency"] = 7  # none of them, as a PNG file says it
 DOWN, ACROSS = torch.arange(160).view(160, 1), torch.arange(200)
 SQUARES = (DOWN % 24 == 8) | (ACROSS % 24 == 8)
 WHITE = Image.new("L", (200, 160), 255)
@@ -58,11 +68,13 @@ SAME_SEVENS = {
     "black on transparent": draw_seven("RGBA", (0, 0, 0, 0), (0, 0, 0, 255)),
     "grey and alpha": draw_seven("LA", (0, 0), (0, 255)),
     "16 bits": draw_seven("I;16", 60_000, 20_000),
+    "16 bits, one shade transparent": DEEP,
     "light in 16 bits": draw_seven("I;16", 2_000, 60_000),
     "32 bits": draw_seven("I", 2_000_000, 7),
     "floats": draw_seven("F", 1.0, 0.25),
     "no number": draw(draw_seven("F", 1.0, 0.25), "point", (85, 60), float("nan")),
     "turned by the camera": turned_seven(),
+    "a turned TIFF": turned_tiff(),
     "lit from one side": on(150 + DOWN / 2),
     "a hard shadow": on(torch.where(DOWN > 90 - 0.3 * ACROSS, 128, 255)),
     "a sheet on a dark desk": ImageOps.expand(draw_seven(), 50, 70),
