@@ -91,6 +91,7 @@ SAME_SEVENS = {
     "in a corner of a large picture": draw_seven(size=(390, 400)),
     "a dot to the left": draw(draw_seven(), "ellipse", (8, 80, 14, 86), 0),
     "a dot to the right": draw(draw_seven(), "ellipse", (101, 120, 107, 126), 0),
+    "a smudge beside its stem": draw(draw_seven(), "rectangle", (34, 70, 68, 124), 180),
     "a thumb in the corner": draw(draw_seven(), "ellipse", (150, 110, 260, 220), 0),
     "a title bar": draw(draw_seven(), "rectangle", (0, 0, 200, 14), 0),
     "a bar that hangs in the air": draw(draw_seven(), "rectangle", (78, 62, 89, 67), 255),
