@@ -141,7 +141,7 @@ def load_mnist_file(path: Path) -> Tensor:
     taken = path.exists()
     if (values := read_mnist_file(path)) is not None:
         return values
-    from torchvision.datasets import MNIST, utils  # type: ignore # slow, and only needed here
+    from torchvision.datasets import MNIST, utils  # type: ignore[import-untyped] # slow: only here
 
     archive = path.with_name(path.name + ".gz")
     md5 = dict(MNIST.resources)[archive.name]
@@ -229,12 +229,13 @@ class Muon(torch.optim.Optimizer):
         rest_lr = config.lr * config.lr_ratio
         groups = [{"params": filters, "lr": config.lr}, {"params": rest, "lr": rest_lr}]
         super().__init__(groups, {"momentum": config.momentum})
+        self.state.update((p, {"velocity": torch.zeros_like(p)}) for p in model.parameters())
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for p in group["params"]:
-                velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
+                velocity = self.state[p]["velocity"]
                 velocity.mul_(group["momentum"]).add_(p.grad)
                 update = p.grad.add(velocity, alpha=group["momentum"])
                 if group is self.param_groups[0]:
@@ -307,7 +308,7 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[nn.Modul
     history: list[Epoch] = []
     for epoch in range(1, config.epochs + 1):
         title, started = f"Epoch {epoch}/{config.epochs}", time.perf_counter()
-        lr = optimizer.param_groups[0]["lr"]
+        rates = [group["lr"] for group in optimizer.param_groups]
         batches = make_batches(train_set, config, augmented=epoch <= augmented_epochs)
         progress = tqdm(batches, title, total=steps, leave=False, disable=None)
         loss, accuracy = train_epoch(model, average, optimizer, progress)
@@ -315,13 +316,14 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[nn.Modul
         print(f"{title}: loss={loss:.3f}, acc={accuracy:.2%}, {seconds:.1f} s", flush=True)
         if epoch < config.epochs:
             scheduler.step(loss)
-        if (lower := optimizer.param_groups[0]["lr"]) < lr:
-            print(f"Epoch {epoch:05}: reducing learning rate of group 0 to {lower:.4e}.")
+        for i, group in enumerate(optimizer.param_groups):
+            if (rate := group["lr"]) < rates[i]:
+                print(f"Epoch {epoch:05}: reducing learning rate of group {i} to {rate:.4e}.")
         test_loss, right = evaluate(average.module, test_set)  # for the reader: steers nothing
         print(f"Test set: Average loss: {test_loss:.4f}, Accuracy: {right:.2%}", flush=True)
         if not math.isfinite(loss + test_loss):
             raise Failure(f"the loss is not finite in epoch {epoch}; try a lower --lr")
-        history.append(Epoch(epoch, lr, loss, accuracy, test_loss, right, round(seconds, 3)))
+        history.append(Epoch(epoch, rates[0], loss, accuracy, test_loss, right, round(seconds, 3)))
     return average.module, history
 
 
@@ -500,9 +502,8 @@ def find_ink(pixels: Tensor) -> Tensor:
 def find_pieces(mask: Tensor) -> Tensor:
     """Give each connected piece of `mask` (H, W) a number, diagonal neighbours the same; else 0."""
     numbers = mask.flatten().cumsum(0).view_as(mask) * mask  # of its pixels, 1 to N
-    squares = F.unfold(numbers[None, None].float(), 3, padding=1)[0].T  # (H * W, 9)
-    neighbours = squares[mask.flatten()].long()  # (N, 9), with the pixel itself
-    piece_of = torch.arange(len(neighbours) + 1)  # each pixel a piece of its own; 0 none
+    neighbours = F.unfold(numbers[None, None].float(), 3, padding=1)[0].T[mask.flatten()].long()
+    piece_of = torch.arange(len(neighbours) + 1)  # each of the N a piece of its own; 0 none
     while not torch.equal(piece_of, near := F.pad(piece_of[neighbours].amax(dim=1), (1, 0))):
         piece_of = piece_of.scatter_reduce(0, piece_of, near, "amax")  # join those that touch ...
         piece_of = piece_of[piece_of]  # ... to what those were joined to
@@ -526,8 +527,7 @@ def cut_out_digit(ink: Tensor) -> Tensor:
             length = (part & border).sum()
             if length > sizes[piece] / 2 or (length and sizes[piece] >= min(ink.shape)):
                 frame[part] = ink[part & border].max()  # darker: a digit written across it
-    rest = (ink - dilate(frame, 2)).clamp(min=0)
-    if frame.any() and rest.max() > 0.35 * ink.max():
+    if frame.any() and (rest := (ink - dilate(frame, 2)).clamp(min=0)).max() > 0.35 * ink.max():
         with suppress(Failure):  # nothing else: the frame is the digit
             return cut_out_digit(rest)
     digit = next(iter(boxes), 0)
@@ -633,13 +633,13 @@ def run_training(config: Config, train_set: Digits, test_set: Digits, output_dir
     accuracy = f"{100 * history[-1].test_accuracy:.2f}"
     table = "".join(",".join(map(str, line)) + "\n" for line in (Epoch._fields, *history))
     text = json.dumps(settings, indent=4) + "\n"
-    writers: dict[str, Callable[[Path], object]] = {
+    files: dict[str, Callable[[Path], object]] = {
         WEIGHTS_FILE: lambda path: torch.save(weights, path),
         ACCURACY_FILE: lambda path: path.write_bytes(accuracy.encode()),
         "history.csv": lambda path: path.write_bytes(table.encode()),
         "settings.json": lambda path: path.write_bytes(text.encode()),
     }
-    write_files(output_dir, writers)
+    write_files(output_dir, files)
     write_mistakes(test_set, compute_logits(model, test_set.images / 255), output_dir)
     print("Training completed!")
 

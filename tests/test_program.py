@@ -62,6 +62,7 @@ def test_the_log_has_one_line_for_each_event_and_a_terminal_shows_a_bar_as_well(
     head += f"\nTotal trainable parameters: {mc.count_parameters(SmallCNN())}\n"
     trained = r": loss=\d\.\d{3}, acc=\d+\.\d\d%, \d+\.\d s\n"
     cut = r"Epoch 00002: reducing learning rate of group 0 to 5\.0000e-07\.\n"
+    cut += r"Epoch 00002: reducing learning rate of group 1 to 2\.5000e-07\.\n"
     tested = r"Test set: Average loss: \d\.\d{4}, Accuracy: \d+\.\d\d%\n"
     epochs = f"Epoch 1/3{trained}{tested}Epoch 2/3{trained}{cut}{tested}Epoch 3/3{trained}{tested}"
     out, bar = capsys.readouterr().out, screen.getvalue()
