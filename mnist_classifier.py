@@ -4,62 +4,72 @@
 # ///
 """Train a tiny convolutional network to read handwritten digits (MNIST).
 
-    python mnist_classifier.py                     # download, train, test, save
-    python mnist_classifier.py --predict IMAGE...  # read digits from your own pictures
-    python mnist_classifier.py --evaluate          # test the saved weights again
+    python mnist_classifier.py               # download the data, train, test, save
+    python mnist_classifier.py --evaluate    # test the saved weights again
 
 The test set only reports: the learning rate follows the training loss, and what is saved is what
 the last epoch ends with. README.md has the measurements, and how to repeat them.
+digit_reader.py, beside this file, reads the digits in your own pictures.
 """
 
 import argparse
+import contextlib
 import dataclasses
-import glob
+import gzip
 import hashlib
+import io
 import json
 import math
 import os
-import signal
+import shutil
 import socket
+import ssl
 import sys
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
-
-if __name__ == "__main__":  # Ctrl-C while torch is being imported ends the program quietly
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+from urllib.error import URLError
 
 import torch
 import torch.nn.functional as F
-from PIL import ExifTags, Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-Batch = tuple[Tensor, Tensor]  # normalised images (B, 1, 28, 28) and labels (B,)
 IMAGE_SIZE = 28  # pixels, height and width
 NUM_CLASSES = 10
-MEAN, STD = 0.1307, 0.3081  # of the training pixels, in the range 0 to 1
-MNIST_SHA256 = {  # of the values in each file, without its header; load_mnist uses this order
-    "train-images-idx3-ubyte": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
-    "train-labels-idx1-ubyte": "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
-    "t10k-images-idx3-ubyte": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
-    "t10k-labels-idx1-ubyte": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
+MEAN = 0.1307  # of the training pixels, in the range 0 to 1
+STD = 0.3081  # their standard deviation
+
+MNIST_SHA256 = {  # of each file, unpacked
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 NETWORK_TIMEOUT = 20.0  # seconds without an answer
+NETWORK_ERRORS = (URLError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
+
 WEIGHTS_FILE = "final_model.pth"
 ACCURACY_FILE = "test_accuracy.txt"
-# Pixels of a picture that 1 GB of memory is enough for, with torch; EPS is a program, and not run.
-MAX_PIXELS = dict.fromkeys(("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM"), 100_000_000)
-MAX_PIXELS |= {"progressive JPEG": 50_000_000, "TIFF": 50_000_000, "other": 15_000_000, "EPS": 0}
-GRID = 256  # the digit is looked for in about GRID x GRID pixels, more in a long picture
-SURE = 0.95  # answers with a lower probability are marked
+HISTORY_FILE = "history.csv"
+SETTINGS_FILE = "settings.json"
+MISTAKES_FILE = "mistakes.png"
+
+
+class Failure(Exception):
+    """Something that can be expected to go wrong; the message says all that a user needs."""
+
+
+def one_line(error: Exception) -> str:
+    """Return what `error` says on a single line or, if it says nothing, its type."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,29 +79,29 @@ class Config:
     epochs: int = 12  # more are no more accurate; 19 is the limit that the project sets itself
     batch_size: int = 128
     lr: float = 0.1  # of the convolution filters, whose updates are near-orthogonal matrices
-    lr_ratio: float = 0.5  # rate of all other parameters, as a share of lr
+    lr_ratio: float = 0.5  # learning rate of all other parameters, as a share of lr
     momentum: float = 0.9
     average_memory: float = 1 / 9  # share of the steps so far that the averaged weights remember
-    lr_factor: float = 0.5  # multiplies the rates ...
-    lr_patience: int = 0  # ... after the first epoch in which the training loss ...
-    lr_threshold: float = 0.05  # ... is not a twentieth below its lowest
+    lr_factor: float = 0.5  # a cut of the learning rates multiplies them by this
+    lr_patience: int = 0  # epochs without progress that are let pass before a cut
+    lr_threshold: float = 0.05  # progress: the training loss falls by this share or more
     rotation: float = 10.0  # degrees, either way
     translation: float = 2.0  # pixels, either way, along each axis
     scale: float = 0.1  # share of the size, either way, along each axis
     shear: float = 0.1  # pixels sideways per pixel of height, either way
-    clean_share: float = 1 / 6  # of the epochs, the last ones: images as they are
-    seed: int = 0
-
-
-class Failure(Exception):
-    """An expected failure: its message is all that the user needs to see."""
+    clean_share: float = 1 / 6  # share of the epochs, at the end, that see the images as they are
+    seed: int = 0  # of the first weights, the order of the images, augmentation and dropout
 
 
 # --- network ---
 def conv_block(inputs: int, outputs: int, kernel_size: int, stride: int = 1) -> list[nn.Module]:
-    """Unpadded convolution, BatchNorm (whose shift makes a convolution bias useless), Hardswish."""
-    convolution = nn.Conv2d(inputs, outputs, kernel_size, stride, bias=False)
-    return [convolution, nn.BatchNorm2d(outputs), nn.Hardswish()]
+    """Return an unpadded convolution, BatchNorm and Hardswish, as a list of layers."""
+    return [
+        # No bias: BatchNorm subtracts the mean, and any constant with it.
+        nn.Conv2d(inputs, outputs, kernel_size, stride, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.Hardswish(),
+    ]
 
 
 class SmallCNN(nn.Module):
@@ -111,12 +121,14 @@ class SmallCNN(nn.Module):
         self.head = nn.Conv2d(24, NUM_CLASSES, kernel_size=1)  # (N, 10, 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        features = self.global_pool(self.features(images))
-        return self.head(self.dropout(features)).flatten(1)
+        """Return the logits (N, 10) of normalised `images` (N, 1, 28, 28)."""
+        pooled = self.global_pool(self.features(images))
+        logits: Tensor = self.head(self.dropout(pooled))
+        return logits.flatten(1)
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of trainable parameters."""
+    """Return the number of trainable parameters."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
@@ -129,571 +141,740 @@ class Digits(NamedTuple):
 
 
 def load_mnist(data_dir: str | Path, device: torch.device) -> tuple[Digits, Digits]:
-    """Return the training and the test set, downloaded into `data_dir` if they are not there.
-    Raises Failure if they can be neither found nor downloaded, or are not MNIST."""
-    parts = [load_mnist_file(Path(data_dir, "MNIST", "raw", n)).to(device) for n in MNIST_SHA256]
-    return Digits(*parts[:2]), Digits(*parts[2:])
+    """Return the training and the test set of MNIST; raise as `load_digits` does."""
+    return load_digits(data_dir, "train", device), load_digits(data_dir, "t10k", device)
+
+
+def load_digits(data_dir: str | Path, part: str, device: torch.device) -> Digits:
+    """Return a part of MNIST, "train" or "t10k" (the test set), from `data_dir`/MNIST/raw.
+
+    What is not there is downloaded. Raises Failure if it can be neither found nor downloaded, or
+    if something else has the name of one of its files.
+    """
+    raw = Path(data_dir, "MNIST", "raw")
+    pixels = load_mnist_file(raw / f"{part}-images-idx3-ubyte")[16:]  # behind the header
+    labels = load_mnist_file(raw / f"{part}-labels-idx1-ubyte")[8:]
+    images = pixels.view(-1, 1, IMAGE_SIZE, IMAGE_SIZE)
+    return Digits(images.to(device), labels.long().to(device))
 
 
 def load_mnist_file(path: Path) -> Tensor:
-    """Values of `path` or, if it is not MNIST's, of the .gz beside it or, without one, a download.
-    Raises Failure if it cannot be had, or if something else is there and no good .gz beside it."""
-    taken = path.exists()
-    if (values := read_mnist_file(path)) is not None:
-        return values
-    from torchvision.datasets import MNIST, utils  # type: ignore[import-untyped] # slow: only here
+    """Return the bytes (N,) uint8 of `path` or, packed, of the .gz beside it.
 
+    Downloads the .gz if neither is there. Raises Failure if what is there is not MNIST's: it may
+    be another data set with the same file names, so it is left alone.
+    """
     archive = path.with_name(path.name + ".gz")
-    md5 = dict(MNIST.resources)[archive.name]
-    packed = utils.check_integrity(archive, md5)
-    if taken and not packed:
-        raise Failure(f"{path} is not MNIST's: move it away, or see --data-dir for another folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    socket.setdefaulttimeout(NETWORK_TIMEOUT)  # torchvision would wait for ever
-    problems = []
-    with tempfile.TemporaryDirectory(prefix="unpacking-", dir=path.parent) as scratch:
-        unpacked = Path(scratch, path.name)
-        source = path.parent if packed else scratch  # where torchvision looks before it downloads
-        for mirror in MNIST.mirrors:
-            try:
-                utils.download_and_extract_archive(mirror + archive.name, source, scratch, md5=md5)
-                if (values := read_mnist_file(unpacked)) is not None:
-                    os.replace(unpacked, path)  # whole: another program may be reading it
-                    return values
-            except (OSError, RuntimeError, HTTPException) as error:
-                problems.append(f"{mirror}: {error!r}")
-    names = ", ".join(f"{name}.gz" for name in MNIST_SHA256)
-    advice = f"put {names} into {path.parent}, or name another folder with --data-dir"
-    raise Failure(f"cannot download MNIST ({'; '.join(problems)}): {advice}")
+    found = [place for place in (path, archive) if place.exists()]
+    for place in found:
+        content = read_mnist_file(place, MNIST_SHA256[path.name])
+        if content is not None:
+            return content
+    if found:
+        raise Failure(
+            f"{found[0]} is not MNIST's {path.name} (it has another SHA-256): "
+            "move it away, or name another folder with --data-dir"
+        )
+    return download_mnist_file(archive, MNIST_SHA256[path.name])
 
 
-def read_mnist_file(path: Path) -> Tensor | None:
-    """Images (N, 1, 28, 28) uint8 or labels (N,) int64, behind the header of an unpacked file of
-    MNIST; None if it is missing, cut off or something else."""
-    has_images = "images" in path.name
-    values = bytearray(path.read_bytes() if path.exists() else b"")[16 if has_images else 8 :]
-    if hashlib.sha256(values).hexdigest() != MNIST_SHA256[path.name]:
+def read_mnist_file(path: Path, sha256: str) -> Tensor | None:
+    """Return the unpacked bytes (N,) uint8 of `path`, or None if their SHA-256 is another."""
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            content = gzip.decompress(content)
+        except (gzip.BadGzipFile, EOFError, zlib.error):
+            return None
+    if hashlib.sha256(content).hexdigest() != sha256:
         return None
-    tensor = torch.frombuffer(values, dtype=torch.uint8)
-    return tensor.view(-1, 1, IMAGE_SIZE, IMAGE_SIZE) if has_images else tensor.long()
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8)
+
+
+def download_mnist_file(archive: Path, sha256: str) -> Tensor:
+    """Download `archive` (a .gz of MNIST) from one of torchvision's mirrors, and return its bytes.
+
+    It appears under its name only when it is whole. Raises Failure if no mirror sends it, or if
+    it cannot be written.
+    """
+    from torchvision.datasets import MNIST  # type: ignore[import-untyped]  # slow, so only here
+    from torchvision.datasets.utils import download_url  # type: ignore[import-untyped]
+
+    problems = []
+    for mirror in MNIST.mirrors:
+        url = mirror + archive.name
+        print(f"Downloading {url}", flush=True)
+        try:
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix="download-", dir=archive.parent) as scratch:
+                with network_timeout(NETWORK_TIMEOUT), bar_on_terminal_only():
+                    download_url(url, scratch, archive.name)
+                new = Path(scratch, archive.name)
+                content = read_mnist_file(new, sha256)
+                if content is not None:
+                    os.replace(new, archive)
+                    return content
+            problems.append(f"{url} is something else now")
+        except NETWORK_ERRORS as error:
+            problems.append(f"{url}: {one_line(error)}")
+        except OSError as error:
+            raise Failure(f"cannot write {archive}: {one_line(error)}") from error
+    raise Failure(
+        f"cannot download {archive.name} ({'; '.join(problems)}): get the four .gz files of MNIST "
+        f"elsewhere and put them into {archive.parent}, or name another folder with --data-dir"
+    )
+
+
+@contextlib.contextmanager
+def network_timeout(seconds: float) -> Iterator[None]:
+    """Let new connections give up after `seconds` without an answer; else they wait for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def bar_on_terminal_only() -> contextlib.AbstractContextManager[object]:
+    """Keep torchvision's progress bar out of files and logs."""
+    bar = sys.stderr if sys.stderr.isatty() else io.StringIO()
+    return contextlib.redirect_stderr(bar)
 
 
 # --- recipe ---
 def augment(images: Tensor, config: Config) -> Tensor:
     """Rotate, scale, shear and shift each image (N, 1, 28, 28), 0 to 1, by its own random amounts.
-    What comes in from outside is 0. torchvision's transforms would move a whole batch alike."""
+
+    What comes in from outside is 0. (torchvision's transforms would move a whole batch alike.)
+    """
 
     def uniform(limit: float) -> Tensor:  # (N,), between -limit and limit
         return (torch.rand(len(images), device=images.device) * 2 - 1) * limit
 
+    pixel = 2 / IMAGE_SIZE  # grid_sample's coordinates run from -1 to 1 over the image
     angle = uniform(math.radians(config.rotation))
-    cos, sin, shear = angle.cos(), angle.sin(), uniform(config.shear)
-    scale_x, scale_y = 1 + uniform(config.scale), 1 + uniform(config.scale)
-    pixels = 2 / IMAGE_SIZE  # grid_sample's coordinates run from -1 to 1
-    shift_x, shift_y = (uniform(config.translation) * pixels for _ in "xy")
-    rows = [cos * scale_x, shear - sin * scale_y, shift_x, sin * scale_x, cos * scale_y, shift_y]
-    axis = (torch.arange(IMAGE_SIZE, device=images.device) + 0.5) * pixels - 1
+    shear = uniform(config.shear)
+    scale_x = 1 + uniform(config.scale)
+    scale_y = 1 + uniform(config.scale)
+    shift_x = uniform(config.translation) * pixel
+    shift_y = uniform(config.translation) * pixel
+    sin = angle.sin()
+    cos = angle.cos()
+    # The place (x', y') in the image from which the result takes its value at (x, y):
+    #
+    #     x'     cos * scale_x    shear - sin * scale_y    shift_x     x
+    #     y'  =  sin * scale_x    cos * scale_y            shift_y  *  y
+    #                                                                  1
+    to_x = torch.stack([cos * scale_x, shear - sin * scale_y, shift_x], dim=1)
+    to_y = torch.stack([sin * scale_x, cos * scale_y, shift_y], dim=1)
+    matrices = torch.stack([to_x, to_y], dim=1)  # (N, 2, 3)
+    axis = (torch.arange(IMAGE_SIZE, device=images.device) + 0.5) * pixel - 1
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     points = torch.stack([x, y, torch.ones_like(x)]).flatten(1)  # (3, 784)
-    grid = (torch.stack(rows, dim=1).view(-1, 2, 3) @ points).view(-1, 2, IMAGE_SIZE, IMAGE_SIZE)
+    grid = (matrices @ points).view(-1, 2, IMAGE_SIZE, IMAGE_SIZE)  # F.affine_grid takes longer
     return F.grid_sample(images, grid.movedim(1, -1), align_corners=False)
 
 
+Batch = tuple[Tensor, Tensor]  # normalised images (B, 1, 28, 28) and labels (B,)
+
+
 def make_batches(digits: Digits, config: Config, augmented: bool) -> Iterator[Batch]:
-    """Yield all of `digits` once, in random order."""
+    """Yield all of `digits` once, in random order; the last batch may be smaller."""
     order = torch.randperm(len(digits.labels)).to(digits.labels.device)
-    for batch in order.split(config.batch_size):
+    for batch in torch.split(order, config.batch_size):
         images = digits.images[batch] / 255
-        images = augment(images, config) if augmented else images
+        if augmented:
+            images = augment(images, config)
         yield (images - MEAN) / STD, digits.labels[batch]
 
 
 def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
-    """Push every singular value of `matrix` (M, N) towards 1 and keep its directions:
-    Newton-Schulz iteration with the quintic coefficients of Jordan et al., "Muon" (2024)."""
-    x = matrix / (matrix.norm() + 1e-7)
+    """Push every singular value of `matrix` (M, N) towards 1 and keep its directions.
+
+    This is the Newton-Schulz iteration of Jordan et al., "Muon" (2024), with its coefficients.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x: Tensor = matrix / (matrix.norm() + 1e-7)
     for _ in range(steps):
         gram = x @ x.T
-        x = torch.addmm(x, gram.addmm(gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
+        # x = a * x + (b * gram + c * gram @ gram) @ x, in two calls that add while they multiply
+        polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.addmm(x, polynomial, x, beta=a)
     return x
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum SGD that makes the update of the convolution filters (group 0) orthogonal:
-    all directions of a filter matrix move equally far, however lopsided the gradient (Jordan et
-    al., 2024). Written out because torch.optim.Muon takes plain matrices only, in bfloat16."""
+    """SGD with Nesterov momentum that makes the updates of convolution filters orthogonal.
 
-    def __init__(self, model: SmallCNN, config: Config) -> None:
-        filters = [p for p in model.features.parameters() if p.ndim == 4]
-        rest = [p for p in model.parameters() if all(p is not f for f in filters)]
-        rest_lr = config.lr * config.lr_ratio
-        groups = [{"params": filters, "lr": config.lr}, {"params": rest, "lr": rest_lr}]
+    All directions of a filter matrix then move equally far, however lopsided the gradient (Jordan
+    et al., 2024). Written out because torch.optim.Muon takes plain matrices only, in bfloat16.
+    """
+
+    def __init__(self, model: nn.Module, config: Config) -> None:
+        filters: list[nn.Parameter] = []
+        others: list[
+            nn.Parameter
+        ] = []  # BatchNorm, and the head: its rows are classes, not directions to balance
+        for name, p in model.named_parameters():
+            is_filter = p.ndim == 4 and not name.startswith("head")
+            (filters if is_filter else others).append(p)
+        groups = [
+            {"params": filters, "lr": config.lr, "orthogonal": True},
+            {"params": others, "lr": config.lr * config.lr_ratio, "orthogonal": False},
+        ]
         super().__init__(groups, {"momentum": config.momentum})
-        self.state.update((p, {"velocity": torch.zeros_like(p)}) for p in model.parameters())
+        for p in model.parameters():
+            self.state[p]["velocity"] = torch.zeros_like(p)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Move every parameter by its gradient and velocity."""
         for group in self.param_groups:
+            momentum = group["momentum"]
             for p in group["params"]:
                 velocity = self.state[p]["velocity"]
-                velocity.mul_(group["momentum"]).add_(p.grad)
-                update = p.grad.add(velocity, alpha=group["momentum"])
-                if group is self.param_groups[0]:
+                velocity.mul_(momentum).add_(p.grad)
+                update = p.grad.add(velocity, alpha=momentum)  # Nesterov's look ahead
+                if group["orthogonal"]:
                     update = orthogonalize(update.flatten(1)).view_as(p)
                 p.sub_(update, alpha=group["lr"])
 
 
 def make_average(model: nn.Module, config: Config) -> AveragedModel:
-    """Copy of `model`, batch statistics included, that follows it as an average over a share of the
-    steps so far (the polynomial decay of Shamir and Zhang, 2013; torch has fixed decays only)."""
-    window = 1 / config.average_memory  # 9: a share of 9 / (9 + steps) remembers the last ninth
+    """Return a copy of `model` that follows it as an average over the latest steps.
 
-    def follow(averaged: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor | int) -> None:
-        share = window / (window + steps)
-        for mine, new in zip(averaged, current, strict=True):
-            mine.copy_(mine + (new - mine) * share)
+    After n steps the new weights count window / (window + n), so that about the last
+    n / window steps are remembered: with a window of 9, the 900th step counts 9 / 909, about
+    1 %, and what is remembered are the last 100 or so. (Shamir and Zhang, 2013, call it polynomial
+    decay; the decays that torch has are fixed.) BatchNorm's statistics are averaged as well.
+    """
+    window = 1 / config.average_memory
 
-    return AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
+    def follow(average: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
+        return average + (current - average) * (window / (window + steps))
+
+    return AveragedModel(model, avg_fn=follow, use_buffers=True)
 
 
 # --- training ---
 class Score(NamedTuple):
+    """How well a set of images was answered."""
+
     loss: float  # mean cross-entropy over all images, nats
-    accuracy: float  # fraction of right answers
+    accuracy: float  # fraction of correct answers
 
 
-class Epoch(NamedTuple):  # a line of the history
+class Epoch(NamedTuple):
+    """A line of the history."""
+
     epoch: int
-    learning_rate: float
+    learning_rate: float  # of the first group of parameters
     train_loss: float  # what the schedule watches
     train_accuracy: float
-    test_loss: float
+    test_loss: float  # the test set is only reported
     test_accuracy: float
     seconds: float  # of training, without the test
 
 
-def train_epoch(
-    model: nn.Module, average: AveragedModel, optimizer: Muon, batches: Iterable[Batch]
-) -> Score:
-    """Take a step for each of `batches`; return the score of the answers given before each step."""
-    model.train()
-    losses, hits, seen = [], [], 0
-    for images, labels in batches:
-        logits = model(images)
-        loss = F.cross_entropy(logits, labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        average.update_parameters(model)
-        losses.append(loss.detach() * len(labels))  # not read yet: that would make a GPU wait
-        hits.append((logits.argmax(dim=1) == labels).sum())
-        seen += len(labels)
-    return Score(torch.stack(losses).sum().item() / seen, torch.stack(hits).sum().item() / seen)
+def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN, list[Epoch]]:
+    """Train from scratch; return the model, ready to read digits, and the history.
 
-
-def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[nn.Module, list[Epoch]]:
-    """Train from scratch; return the averaged model, which is more accurate than the one that the
-    optimizer moves, and the history. Raises Failure if the loss is no longer finite."""
+    The model has the averaged weights, which are more accurate than those that the optimizer
+    moves. Raises Failure if the loss is no longer finite.
+    """
     torch.manual_seed(config.seed)
-    model = SmallCNN().to(train_set.labels.device)
-    if train_set.labels.is_cpu:  # the faster layout there; on MPS, torch has bugs in it
+    device = train_set.labels.device
+    model = SmallCNN().to(device)
+    if device.type == "cpu":  # the faster layout there; on MPS, torch has bugs in it
         model = model.to(memory_format=torch.channels_last)
     average = make_average(model, config)
     optimizer = Muon(model, config)
-    plateau = config.lr_factor, config.lr_patience, config.lr_threshold
-    scheduler = ReduceLROnPlateau(optimizer, "min", *plateau)
+    scheduler = ReduceLROnPlateau(
+        optimizer,
+        mode="min",
+        factor=config.lr_factor,
+        patience=config.lr_patience,
+        threshold=config.lr_threshold,
+    )
     print(f"Total trainable parameters: {count_parameters(model)}", flush=True)
     steps = math.ceil(len(train_set.labels) / config.batch_size)
     augmented_epochs = config.epochs - round(config.epochs * config.clean_share)
     history: list[Epoch] = []
     for epoch in range(1, config.epochs + 1):
-        title, started = f"Epoch {epoch}/{config.epochs}", time.perf_counter()
-        rates = [group["lr"] for group in optimizer.param_groups]
+        learning_rate = optimizer.param_groups[0]["lr"]
+        started = time.perf_counter()
         batches = make_batches(train_set, config, augmented=epoch <= augmented_epochs)
-        progress = tqdm(batches, title, total=steps, leave=False, disable=None)
-        loss, accuracy = train_epoch(model, average, optimizer, progress)
-        seconds = time.perf_counter() - started
-        print(f"{title}: loss={loss:.3f}, acc={accuracy:.2%}, {seconds:.1f} s", flush=True)
-        if epoch < config.epochs:
-            scheduler.step(loss)
-        for i, group in enumerate(optimizer.param_groups):
-            if (rate := group["lr"]) < rates[i]:
-                print(f"Epoch {epoch:05}: reducing learning rate of group {i} to {rate:.4e}.")
-        test_loss, right = evaluate(average.module, test_set)  # for the reader: steers nothing
-        print(f"Test set: Average loss: {test_loss:.4f}, Accuracy: {right:.2%}", flush=True)
-        if not math.isfinite(loss + test_loss):
+        title = f"Epoch {epoch}/{config.epochs}"
+        with tqdm(batches, title, total=steps, leave=False, disable=None) as bar:
+            train_score = train_epoch(model, average, optimizer, bar)
+        seconds = round(time.perf_counter() - started, 3)
+        test_score = evaluate(average.module, test_set)  # for the reader: it steers nothing
+        history.append(Epoch(epoch, learning_rate, *train_score, *test_score, seconds))
+        print_epoch(history[-1], config.epochs)
+        if not math.isfinite(train_score.loss + test_score.loss):
             raise Failure(f"the loss is not finite in epoch {epoch}; try a lower --lr")
-        history.append(Epoch(epoch, rates[0], loss, accuracy, test_loss, right, round(seconds, 3)))
-    return average.module, history
+        if epoch < config.epochs:  # after the last one, a cut would only be a puzzle in the log
+            step_schedule(scheduler, train_score.loss)
+    model.load_state_dict(average.module.state_dict())
+    return model.eval(), history
 
 
-# --- evaluation and results ---
+def train_epoch(
+    model: nn.Module,
+    average: AveragedModel,
+    optimizer: torch.optim.Optimizer,
+    bar: "tqdm[Batch]",
+) -> Score:
+    """Take a step for each batch of `bar`; return the score of the answers before each step."""
+    model.train()
+    device = next(model.parameters()).device
+    loss_sum = torch.zeros(1, device=device)  # kept there: reading it makes a GPU wait
+    correct = torch.zeros(1, dtype=torch.long, device=device)
+    seen = 0
+    for step, (images, labels) in enumerate(bar, start=1):
+        logits = model(images)
+        loss = F.cross_entropy(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        average.update_parameters(model)
+        loss_sum += loss.detach() * len(labels)
+        correct += (logits.argmax(dim=1) == labels).sum()
+        seen += len(labels)
+        if step % 20 == 0 and not bar.disable:
+            loss_so_far = loss_sum.item() / seen
+            accuracy_so_far = correct.item() / seen
+            bar.set_postfix_str(f"loss={loss_so_far:.3f}, acc={accuracy_so_far:.2%}")
+    return Score(loss_sum.item() / seen, correct.item() / seen)
+
+
+def step_schedule(scheduler: ReduceLROnPlateau, train_loss: float) -> None:
+    """Show `scheduler` the loss of an epoch, and say so if it cuts the learning rates."""
+    before = scheduler.get_last_lr()
+    scheduler.step(train_loss)
+    after = scheduler.get_last_lr()
+    if after != before:
+        rates = ", ".join(f"{rate:g}" for rate in after)
+        print(f"Reduced the learning rates to {rates}", flush=True)
+
+
+def print_epoch(line: Epoch, epochs: int) -> None:
+    """Print a line on training and one on the test.
+
+    The first is over augmented images, under dropout, each answered before the step it led to;
+    the second is of the averaged weights, which is why it is better.
+    """
+    print(
+        f"Epoch {line.epoch}/{epochs}: loss={line.train_loss:.3f}, "
+        f"acc={line.train_accuracy:.2%}, {line.seconds:.1f} s"
+    )
+    print_test(Score(line.test_loss, line.test_accuracy))
+
+
+def print_test(score: Score) -> None:
+    """Print the score on the test set."""
+    print(
+        f"Test set: Average loss: {score.loss:.4f}, Accuracy: {score.accuracy:.2%}",
+        flush=True,
+    )
+
+
+# --- evaluation ---
 @torch.inference_mode()
 def compute_logits(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
     """Show `images` (N, 1, 28, 28), 0 to 1, to `model` in evaluation mode; return (N, 10)."""
     model.eval()
-    return torch.cat([model((batch - MEAN) / STD) for batch in images.split(batch_size)])
+    return torch.cat([model((batch - MEAN) / STD) for batch in torch.split(images, batch_size)])
 
 
-def score(digits: Digits, logits: Tensor) -> Score:
-    """Score of `logits` (N, 10) as answers to `digits`."""
-    correct = (logits.argmax(dim=1) == digits.labels).sum().item()
-    return Score(F.cross_entropy(logits, digits.labels).item(), correct / len(logits))
+def score_logits(logits: Tensor, labels: Tensor) -> Score:
+    """Return the score of `logits` (N, 10) as answers to images with these `labels` (N,)."""
+    correct = (logits.argmax(dim=1) == labels).sum().item()
+    return Score(F.cross_entropy(logits, labels).item(), correct / len(labels))
 
 
 def evaluate(model: nn.Module, digits: Digits) -> Score:
-    """Score `model` on every one of `digits`. Leaves it in evaluation mode, otherwise unchanged."""
-    return score(digits, compute_logits(model, digits.images / 255))
+    """Score `model` on every one of `digits`. Leaves it in evaluation mode, else unchanged."""
+    return score_logits(compute_logits(model, digits.images / 255), digits.labels)
 
 
 def predict(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Read `images` (N, 1, 28, 28), 0 to 1; return digits (N,) and their probabilities (N,)."""
+    """Read `images`; return the digits (N,) and their probabilities (N,).
+
+    Raises ValueError unless they are floats (N, 1, 28, 28) from 0, the background, to 1, ink.
+    """
+    shape = tuple(images.shape)
+    wanted = f"images must be floats (N, 1, {IMAGE_SIZE}, {IMAGE_SIZE}) from 0 to 1"
+    if not images.is_floating_point() or shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE):
+        raise ValueError(f"{wanted}, not {images.dtype} {shape}")
+    if not ((images >= 0) & (images <= 1)).all():
+        raise ValueError(f"{wanted}, not from {images.min():g} to {images.max():g}")
     probabilities, digits = compute_logits(model, images).softmax(dim=1).max(dim=1)
     return digits, probabilities
 
 
-def load_model(folder: str | Path = ".", device: str | torch.device = "cpu") -> SmallCNN:
-    """Return the network with the weights in `folder`, ready to read digits on `device`.
-    Nothing in that file is run. Raises Failure if it is not there, or holds no such weights."""
-    path, model = Path(folder, WEIGHTS_FILE), SmallCNN()
+# --- results ---
+def find_weights() -> Path:
+    """Return the file of weights in the current folder or, without one, beside this file."""
+    here = Path(WEIGHTS_FILE)
+    return here if here.exists() else Path(__file__).resolve().with_name(WEIGHTS_FILE)
+
+
+def load_model(path: str | Path, device: str | torch.device = "cpu") -> SmallCNN:
+    """Return the network with the weights in `path`, a file or its folder, ready to read digits.
+
+    Nothing in that file is run. Raises Failure if it is not there or has no such weights.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / WEIGHTS_FILE
+    if not path.is_file():
+        raise Failure(f"there are no weights in {path}: train first, or name another place")
+    model = SmallCNN()
     try:
-        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # whatever a missing, broken or hostile file makes torch say
-        reason = str(error).splitlines()[0]
-        raise Failure(f"no weights in {path} ({reason}): train, or see --output-dir") from error
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a broken or hostile file makes torch say
+        raise Failure(f"{path} is not a file of weights ({type(error).__name__})") from error
+    try:
+        model.load_state_dict(state)
+    except Exception as error:  # the same for what it held
+        reason = one_line(error).removeprefix("Error(s) in loading state_dict for ")
+        raise Failure(f"{path} has the weights of another network: {reason}") from error
     if not all(t.isfinite().all() for t in model.state_dict().values()):
-        raise Failure(f"{path} holds numbers that are not finite")
+        raise Failure(f"{path} has weights that are not finite numbers")
     return model.to(device).eval()
 
 
-def draw_mistakes(digits: Digits, logits: Tensor, columns: int = 8) -> Image.Image:
-    """Picture of the `digits` that `logits` (N, 10) answer wrongly, the surest mistakes first."""
-    probabilities, answers = (t.cpu() for t in logits.softmax(dim=1).max(dim=1))
-    images, labels = digits.images.cpu(), digits.labels.cpu()
-    wrong = torch.nonzero(answers != labels).flatten()
-    shown = wrong[probabilities[wrong].argsort(descending=True)][:200].tolist()
-    tile, width, height = 112, 136, 180  # pixels: a digit, and its place with two lines of text
-    page_size = columns * width + 24, math.ceil(len(shown) / columns) * height + 68
-    page = Image.new("RGB", page_size, "white")
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(size=17)
-    draw.text((24, 24), f"{len(wrong)} of {len(labels)} wrong, the surest first", "black", font)
+def accuracy_text(accuracy: float) -> str:
+    """Return what test_accuracy.txt says: percent, two decimals, nothing else."""
+    return f"{100 * accuracy:.2f}"
+
+
+def draw_mistakes(
+    digits: Digits, logits: Tensor, columns: int = 8, limit: int = 200
+) -> Image.Image:
+    """Return a picture of the `digits` that `logits` (N, 10) answer wrongly, the surest first."""
+    digit_size = 112  # pixels
+    column_width = 136
+    row_height = 180  # a digit, and two lines of text
+    margin = 24
+    title_height = 68
+    images = digits.images.cpu()
+    labels = digits.labels.cpu()
+    probabilities, answers = logits.cpu().softmax(dim=1).max(dim=1)
+    wrong = (answers != labels).nonzero().flatten()
+    surest_first = wrong[probabilities[wrong].argsort(descending=True)]
+    shown = surest_first[:limit].tolist()
+
+    width = margin + columns * column_width
+    height = title_height + math.ceil(len(shown) / columns) * row_height
+    page = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(page)
+    font = ImageFont.load_default(size=17)
+    title = f"{len(wrong)} of {len(labels)} wrong, the surest first"
+    draw.text((margin, margin), title, "black", font)
     for place, i in enumerate(shown):
-        left, top = place % columns * width + 24, place // columns * height + 68
-        picture = Image.fromarray(images[i, 0].numpy())
-        page.paste(picture.resize((tile, tile), Image.Resampling.BICUBIC), (left, top))
+        row, column = divmod(place, columns)
+        left = margin + column * column_width
+        top = title_height + row * row_height
+        digit = Image.fromarray(images[i, 0].numpy())
+        page.paste(digit.resize((digit_size, digit_size), Image.Resampling.BICUBIC), (left, top))
         caption = f"{labels[i]} read as {answers[i]}\n{probabilities[i]:.1%} sure"
-        draw.text((left, top + tile + 2), caption, "black", font)
+        draw.text((left, top + digit_size + 2), caption, "black", font)
     return page
 
 
-def write_files(folder: Path, files: dict[str, Callable[[Path], object]]) -> None:
-    """Call each of `files` with a path beside its place, then move all there, or raise Failure.
-    The old accuracy goes before the weights do: whatever fails, and even after a kill in between,
-    weights may lack their accuracy, but never have another run's."""
-    new = {name: folder / f"{name}.new" for name in files}
+def print_table(labels: Tensor, answers: Tensor) -> None:
+    """Print how often each label (N,) got each answer (N,), and the accuracy of each label."""
+    cells = labels * NUM_CLASSES + answers
+    counts = cells.bincount(minlength=NUM_CLASSES**2).view(NUM_CLASSES, NUM_CLASSES)
+    header = "".join(f"{answer:>5}" for answer in range(NUM_CLASSES))
+    print(f"label  answered{header}  accuracy")
+    for label, row in enumerate(counts.tolist()):
+        numbers = "".join(f"{count or '.':>5}" for count in row)
+        accuracy = row[label] / max(1, sum(row))
+        print(f"{label:>5}          {numbers}{accuracy:>10.2%}")
+
+
+def check_output_dir(folder: Path) -> None:
+    """Make `folder`; raise Failure if it could not take the results of a run."""
     try:
-        for name, write in files.items():
-            write(new[name])
-        if WEIGHTS_FILE in files:
-            (folder / ACCURACY_FILE).unlink(missing_ok=True)
-        for name, path in new.items():
-            os.replace(path, folder / name)
-    except (OSError, RuntimeError) as error:  # torch.save says RuntimeError when a disk is full
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise Failure(f"cannot write into {folder} ({error}): see --output-dir") from error
+    for name in (WEIGHTS_FILE, ACCURACY_FILE, HISTORY_FILE, SETTINGS_FILE, MISTAKES_FILE):
+        if (folder / name).is_dir():
+            raise Failure(f"{folder / name} is a folder: remove it, or see --output-dir")
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Write all of `files` (name: content) into `folder`, or raise Failure.
+
+    Whatever happens, a kill included: every file is whole, and weights that are there with an
+    accuracy have that accuracy.
+    """
+    # A folder of this run's own, so that two runs at a time do not disturb each other.
+    try:
+        new = Path(tempfile.mkdtemp(prefix="new-results-", dir=folder))
+    except OSError as error:
+        raise Failure(f"cannot write into {folder}: {error}") from error
+    try:
+        for name, content in files.items():
+            (new / name).write_bytes(content)
+    except OSError as error:
+        shutil.rmtree(new, ignore_errors=True)
         raise Failure(f"cannot write {', '.join(files)} into {folder}: {error}") from error
-    finally:
-        for path in new.values():
-            path.unlink(missing_ok=True)
-
-
-def write_mistakes(digits: Digits, logits: Tensor, folder: Path) -> None:
-    """Draw the mistakes into `folder`; a picture that cannot be drawn is no more than a warning."""
     try:
-        page = draw_mistakes(digits, logits)
-        write_files(folder, {"mistakes.png": lambda path: page.save(path, "PNG")})
-    except (Failure, ImportError, OSError, ValueError) as error:
-        print(f"warning: {error}", file=sys.stderr)
+        with only_one_moves(folder):
+            # Without its accuracy first, for weights must never be there with another run's.
+            if WEIGHTS_FILE in files:
+                (folder / ACCURACY_FILE).unlink(missing_ok=True)
+            # Then the new weights, and after them, in the order of `files`, their accuracy.
+            for name in files:
+                os.replace(new / name, folder / name)
+    except OSError as error:
+        raise Failure(f"cannot move the results, which are in {new}: {error}") from error
+    new.rmdir()
 
 
-# --- reading pictures ---
-def read_picture(path: str) -> Tensor:
-    """Return the digit in a file, as to_mnist does. Raises Failure, or whatever Pillow raises."""
-    if not os.path.isfile(path):
-        raise Failure("not a file" if os.path.exists(path) else "no such file")
-    with Image.open(path) as picture:
-        kind = "progressive JPEG" if "progressive" in picture.info else str(picture.format)
-        limit = MAX_PIXELS.get(kind, MAX_PIXELS["other"])
-        if picture.width * picture.height > limit:
-            raise Failure(f"{kind} of more than {limit:,} pixels is not read: save a small JPEG")
-        picture.draft("L", (3 * GRID // 2, 3 * GRID // 2))  # decodes JPEG at part of a large size
-        return to_mnist(picture)
+@contextlib.contextmanager
+def only_one_moves(folder: Path, patience: float = 10.0) -> Iterator[None]:
+    """Wait until no other run moves its results into `folder`, and keep others waiting meanwhile.
+
+    Moving takes milliseconds, so a lock that is there for `patience` seconds was left by a run
+    that was killed.
+    """
+    lock = folder / "new-results-lock"
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            lock.mkdir()
+            break
+        except FileExistsError:
+            if time.monotonic() > give_up:
+                break
+            time.sleep(0.05)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            lock.rmdir()
 
 
-def to_mnist(picture: Image.Image) -> Tensor:
-    """Turn a picture of a digit, dark or light, into what MNIST would have made of it: (1, 28, 28),
-    0 to 1, scaled to fit 20x20 pixels, its centre of mass in the middle; 28x28 pixels of which most
-    are 0 are like that already, and stay. Raises Failure if nothing can be seen."""
-    pixels = to_gray(picture)
-    if pixels.shape == (IMAGE_SIZE, IMAGE_SIZE) and pixels.median() == 0 and pixels.max() > 30:
-        return pixels.unsqueeze(0) / 255
-    longer = GRID * min(4, (max(pixels.shape) / min(pixels.shape)) ** 0.5)  # of the sides
-    ink = fit(cut_out_digit(find_ink(fit(pixels, round(longer)))), 20)
-    ink = (ink / ink.quantile(0.95).clamp(min=0.5 * ink.max())).clamp(max=1)  # thin ones have faded
-    (height, width), size = ink.shape, IMAGE_SIZE
-    row = (ink.sum(1) @ (torch.arange(height) + 0.5) / ink.sum()).item()  # the centre of mass
-    column = (ink.sum(0) @ (torch.arange(width) + 0.5) / ink.sum()).item()
-    top = min(max(0, round(size / 2 - row)), size - height)
-    left = min(max(0, round(size / 2 - column)), size - width)
-    return F.pad(ink, (left, size - left - width, top, size - top - height)).unsqueeze(0)
+def write_mistakes(folder: Path, digits: Digits, logits: Tensor) -> None:
+    """Draw the mistakes into `folder`; if that cannot be written, it is no more than a warning."""
+    png = io.BytesIO()
+    draw_mistakes(digits, logits).save(png, "PNG")
+    try:
+        write_files(folder, {MISTAKES_FILE: png.getvalue()})
+    except Failure as failure:
+        print(f"warning: {failure}", file=sys.stderr)
 
 
-def to_gray(picture: Image.Image) -> Tensor:
-    """Grey values (H, W) of `picture`, 0 to 255: upright, on white, shrunk to a few GRID x GRID."""
-    picture.load()  # which may turn it
-    width, height = picture.size
-    factor = max(1, math.isqrt(width * height) // (3 * GRID // 2))
-    gray = Image.new("F", (math.ceil(width / factor), math.ceil(height / factor)))
-    rows = factor * max(1, 250_000 // (width * factor))  # strip by strip, so that copies are small
-    for top in range(0, height, rows):
-        strip = picture.crop((0, top, width, min(top + rows, height)))
-        if strip.has_transparency_data and strip.mode[0] not in "IF":
-            strip = strip.convert("RGBA")
-            strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip)
-        gray.paste(strip.convert("F").reduce(factor), (0, top // factor))
-    gray.getexif()[ExifTags.Base.Orientation] = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    gray = ImageOps.exif_transpose(gray)
-    pixels = torch.frombuffer(bytearray(gray.tobytes()), dtype=torch.float).view(gray.size[::-1])
-    if picture.mode[0] in "IF":  # more than 8 bits, of any range
-        pixels = pixels.nan_to_num(0, 0, 0)
-        pixels = (pixels - pixels.min()) / (pixels.max() - pixels.min()).clamp(min=1e-9) * 255
-    return pixels
+def run_training(config: Config, train_set: Digits, test_set: Digits, output_dir: Path) -> None:
+    """Train as `config` says, and write the results into `output_dir`."""
+    settings = dataclasses.asdict(config) | {
+        "torch": str(torch.__version__),
+        "device": str(train_set.labels.device),
+        "threads": torch.get_num_threads(),
+    }
+    print("Settings:", ", ".join(f"{name}={value}" for name, value in settings.items()))
+    model, history = train(config, train_set, test_set)
+
+    weights = io.BytesIO()
+    torch.save({name: t.cpu().contiguous() for name, t in model.state_dict().items()}, weights)
+    table = [",".join(map(str, line)) for line in (Epoch._fields, *history)]
+    files = {
+        WEIGHTS_FILE: weights.getvalue(),
+        ACCURACY_FILE: accuracy_text(history[-1].test_accuracy).encode(),
+        HISTORY_FILE: ("\n".join(table) + "\n").encode(),
+        SETTINGS_FILE: (json.dumps(settings, indent=4) + "\n").encode(),
+    }
+    write_files(output_dir, files)
+    write_mistakes(output_dir, test_set, compute_logits(model, test_set.images / 255))
+    print("Training completed!")
 
 
-def fit(image: Tensor, size: int) -> Tensor:
-    """Scale `image` (H, W) so that the longer side is `size`; averages when it shrinks."""
-    shape = [max(1, round(size * side / max(image.shape))) for side in image.shape]
-    return F.interpolate(image[None, None], shape, mode="bilinear", antialias=True)[0, 0]
+def run_evaluation(weights: Path, test_set: Digits, output_dir: Path) -> None:
+    """Test the network with these `weights`, and compare with the accuracy file beside them.
 
+    Raises Failure if that claims something else. Another processor rounds differently, which has
+    changed the answers to one or two images; that much is let pass, and said.
+    """
+    logits = compute_logits(load_model(weights, test_set.labels.device), test_set.images / 255)
+    score = score_logits(logits, test_set.labels)
+    print_test(score)
+    count = len(test_set.labels)
+    standard_error = math.sqrt(score.accuracy * (1 - score.accuracy) / count)
+    print(f"Standard error of the accuracy: {standard_error:.2%} ({count} images)")
+    print_table(test_set.labels, logits.argmax(dim=1))
+    write_mistakes(output_dir, test_set, logits)
 
-def dilate(image: Tensor, power: int) -> Tensor:
-    """Largest value of `image` (H, W) in the square with sides of 3**power around each pixel."""
-    for _ in ("rows", "columns"):
-        image = F.pad(image, [3**power // 2] * 2, value=-math.inf)
-        for step in range(power):
-            image = F.max_pool1d(image, 3, stride=1, dilation=3**step)
-        image = image.T
-    return image
-
-
-def find_ink(pixels: Tensor) -> Tensor:
-    """How much darker each of `pixels` (H, W) is than the paper around it, 0 to 1. Paper is what is
-    left when all that is dark and narrow is filled in (a closing): the edges of shadows are."""
-    pixels = F.avg_pool2d(pixels[None], 3, stride=1, padding=1, count_include_pad=False)[0]
-    wide = F.pad(pixels[None, None], [13] * 4, mode="replicate")  # what ends at the border goes on
-    light, dark = -dilate(-dilate(wide[0, 0], 3), 3), dilate(-dilate(-wide[0, 0], 3), 3)
-    around = F.interpolate(F.adaptive_avg_pool2d(wide, 3), light.shape, mode="bilinear")[0, 0]
-    rare = ((light - dark) * (2 * around - light - dark)).mean()  # above 0: dark is, near edges ...
-    if rare + (pixels.median() - pixels.mean()) < 0:  # ... and, added to break ties, everywhere
-        pixels = 255 - pixels  # light ink
-    light = -dilate(-dilate(pixels, 4), 4)
-    ink = (light - pixels) / (light + 20)  # 20: in the dark, noise is no ink
-    return (ink - ink.median()).clamp(min=0)
-
-
-def find_pieces(mask: Tensor) -> Tensor:
-    """Give each connected piece of `mask` (H, W) a number, diagonal neighbours the same; else 0."""
-    numbers = mask.flatten().cumsum(0).view_as(mask) * mask  # of its pixels, 1 to N
-    neighbours = F.unfold(numbers[None, None].float(), 3, padding=1)[0].T[mask.flatten()].long()
-    piece_of = torch.arange(len(neighbours) + 1)  # each of the N a piece of its own; 0 none
-    while not torch.equal(piece_of, near := F.pad(piece_of[neighbours].amax(dim=1), (1, 0))):
-        piece_of = piece_of.scatter_reduce(0, piece_of, near, "amax")  # join those that touch ...
-        piece_of = piece_of[piece_of]  # ... to what those were joined to
-    return piece_of[numbers]
-
-
-def cut_out_digit(ink: Tensor) -> Tensor:
-    """The heaviest connected piece of `ink` (H, W), with what belongs to it, cut to its box. What
-    lies along the border or across the paper is no ink, unless there is nothing else. Raises
-    Failure if nothing stands out; warns if others are as large. Tuned on training digits."""
-    pieces = find_pieces(ink > 0.33 * ink.max().clamp(min=0.12))  # fainter is no ink
-    masses = pieces.flatten().bincount(ink.flatten() * (pieces.flatten() > 0))
-    boxes, sizes = {}, {}  # of the heaviest pieces: top, left, bottom, right; the longer side
-    frame, border = torch.zeros_like(ink), torch.ones_like(ink).bool()
-    border[1:-1, 1:-1] = False
-    for piece in masses.argsort(descending=True)[:20].tolist():
-        if masses[piece] > 0.01 * masses.max():
-            part = pieces == piece
-            (t, l), (b, r) = (corner.tolist() for corner in part.nonzero().aminmax(dim=0))
-            boxes[piece], sizes[piece] = (t, l, b + 1, r + 1), max(b - t, r - l) + 1
-            length = (part & border).sum()
-            if length > sizes[piece] / 2 or (length and sizes[piece] >= min(ink.shape)):
-                frame[part] = ink[part & border].max()  # darker: a digit written across it
-    if frame.any() and (rest := (ink - dilate(frame, 2)).clamp(min=0)).max() > 0.35 * ink.max():
-        with suppress(Failure):  # nothing else: the frame is the digit
-            return cut_out_digit(rest)
-    digit = next(iter(boxes), 0)
-    if sizes.get(digit, 0) < GRID // 30 or masses[digit] < 0.02 * masses.sum():  # noise
-        raise Failure("blank: no digit stands out")
-    (top, left, bottom, right), size, taken = boxes[digit], sizes[digit], {digit}
-    for piece, (t, l, b, r) in boxes.items():
-        rows, columns = max(top, t) - min(bottom, b), max(left, l) - min(right, r)  # gaps
-        t, l, b, r = min(top, t), min(left, l), max(bottom, b), max(right, r)
-        both = max(b - t, r - l)
-        stacked = rows < 0.25 * both and columns < 0 and sizes[piece] > 0.3 * size  # a 5's bar
-        if stacked or max(rows, columns) < 0.08 * size:
-            (top, left, bottom, right), size, taken = (t, l, b, r), both, {*taken, piece}
-    if others := sum(sizes[p] > 0.6 * size for p in boxes if p not in taken):
-        warnings.warn(f"{others + 1} things are as large as a digit; one is read", stacklevel=1)
-    strokes = torch.isin(pieces, torch.tensor(list(taken)))
-    ink = ink / ink[strokes].quantile(0.9) * dilate(strokes.float(), 2)  # with their soft edges
-    return ((ink[top:bottom, left:right] - 0.15) / 0.6).clamp(0, 1)
-
-
-def predict_files(paths: Sequence[str], model: nn.Module, with_preview: bool) -> int:
-    """Print file, digit, probability, and "unsure" or nothing, between tabs, for each of `paths`;
-    return the exit code. Patterns such as *.png are expanded, which Windows' shells leave to us."""
-    files, code = [], 0
-    for path in paths:
-        files += [path] if os.path.exists(path) else sorted(glob.glob(path)) or [path]
-    for path in files:
-        name = "".join(c if c.isprintable() else "?" for c in path)
-        with warnings.catch_warnings(record=True) as notes:
-            warnings.simplefilter("always")
-            try:
-                image = read_picture(path)
-            except Exception as error:  # noqa: BLE001 - each format has its own ways to be broken
-                broken = f"cannot be read ({error!r}); save it as JPEG or PNG"
-                reason = str(error) if isinstance(error, Failure) else broken
-                print(f"error: {name}:", *reason.split(), file=sys.stderr)
-                code = 1
-                continue
-        for note in [n for n in notes if n.filename == __file__]:  # not those of Pillow
-            print(f"note: {name}: {note.message}", file=sys.stderr)
-        digit, sure = (t.item() for t in predict(model, image.unsqueeze(0)))
-        print(f"{name}\t{digit}\t{sure:.4f}\t{'' if sure >= SURE else 'unsure'}")
-        if with_preview:  # 14 lines: characters are about twice as high as wide
-            levels = (F.avg_pool2d(image, (2, 1))[0] * 9).round().int().tolist()
-            lines = ("".join(" .:-=+*#%@"[level] for level in line) for line in levels)
-            print(f"{name}:", *lines, sep="\n", file=sys.stderr)
-    return code
+    claim = weights.with_name(ACCURACY_FILE)
+    if not claim.is_file():
+        raise Failure(f"there is no {claim} to compare with: training writes one")
+    try:
+        claimed = float(claim.read_text(encoding="ascii"))
+    except ValueError as error:
+        raise Failure(f"{claim} is not an accuracy in percent: {one_line(error)}") from error
+    images_apart = abs(claimed / 100 - score.accuracy) * count
+    if images_apart < 0.5:
+        print(f"{claim} claims the same: {claimed:.2f}")
+    elif images_apart < 2.5:
+        print(f"{claim} claims {claimed:.2f}; another processor may round one or two images away")
+    else:
+        measured = accuracy_text(score.accuracy)
+        raise Failure(f"{claim} claims {claimed:.2f}, but these weights give {measured}")
 
 
 # --- command line ---
+def number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
+    """Return a function for argparse that reads a number of this kind, from `low` to `high`."""
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:  # true for NaN as well
+            raise argparse.ArgumentTypeError(f"{text!r} is no number from {low} to {high}")
+        return value
+
+    return read
+
+
+def folder(text: str) -> Path:
+    """Return the path that `text` means; shells leave the ~ in --option=~/folder to us."""
+    return Path(text).expanduser()
+
+
+def default_threads() -> int:
+    """Return half the number of processor cores, or what OMP_NUM_THREADS says.
+
+    Threads wait for each other at every operation, so that with a thread for each core a single
+    busy program beside this one makes it several times slower.
+    """
+    if "OMP_NUM_THREADS" in os.environ:
+        return torch.get_num_threads()
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; exit with 2 and one line if it is wrong."""
     parser = argparse.ArgumentParser(
         description="Train a tiny convolutional network to read handwritten digits (MNIST).",
         usage=argparse.SUPPRESS,  # so that an error is one line
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    add, default = parser.add_argument, Config()
-    add("--epochs", type=int, default=default.epochs, help="passes over the training set")
-    add("--batch-size", type=int, default=default.batch_size, help="images a step")
-    add("--lr", type=float, default=default.lr, help="initial learning rate of the filters")
-    add("--seed", type=int, default=default.seed, help="of all randomness")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ... (pictures: cpu)")
-    add("--data-dir", default="data", help="where MNIST is, or is downloaded to")
-    add("--output-dir", default=".", help="where weights and results are")
-    mode = parser.add_mutually_exclusive_group().add_argument
-    mode("--predict", nargs="+", metavar="IMAGE", help="read these pictures instead of training")
-    mode("--evaluate", action="store_true", help="test the saved weights instead of training")
-    add("--preview", action="store_true", help="with --predict: draw what the network sees")
-    args = parser.parse_args(argv)
-    limits = {"epochs": (1, 19), "batch_size": (1, 60_000), "lr": (1e-9, 10), "seed": (0, 2**63)}
-    for name, (low, high) in limits.items():
-        if not low <= (value := getattr(args, name)) <= high:
-            parser.error(f"--{name.replace('_', '-')} {value}: it must be from {low} to {high}")
-    if args.preview and not args.predict:
-        parser.error("--preview needs --predict")
-    return args
+    add = parser.add_argument
+    add("--epochs", type=number(int, 1, 19), default=Config.epochs, help="passes over the data")
+    add(
+        "--batch-size",
+        type=number(int, 1, 60_000),
+        default=Config.batch_size,
+        help="images in each step",
+    )
+    add(
+        "--lr",
+        type=number(float, 1e-9, 10),
+        default=Config.lr,
+        help="initial learning rate of the convolution filters; all else has half of it",
+    )
+    add(
+        "--seed",
+        type=number(int, 0, 2**32 - 1),
+        default=Config.seed,
+        help="start of the random numbers; each gives another, equally good network",
+    )
+    add("--device", default="auto", help="cpu, cuda, cuda:1, mps, ...; auto: a GPU if there is one")
+    add(
+        "--threads",
+        type=number(int, 1, 1024),
+        default=default_threads(),
+        help="of the CPU; more are faster only while nothing else runs",
+    )
+    add("--data-dir", type=folder, default="data", help="where MNIST is, or is downloaded to")
+    add("--output-dir", type=folder, default=".", help="where results are written")
+    add("--evaluate", action="store_true", help="test the saved weights instead of training")
+    return parser.parse_args(argv)
 
 
 def find_device(name: str) -> torch.device:
-    """Turn `name` into a device that works here, "auto" into the best. Raises Failure if none."""
+    """Return the device called `name`, for "auto" the best; raise Failure if it does not work."""
     best = torch.accelerator.current_accelerator(check_available=True) if name == "auto" else name
     try:
         probe = torch.zeros(1, device=best or "cpu")
         probe.item()
-        return probe.device
     except Exception as error:  # each kind of device has its own ways not to work
-        reason = str(error).splitlines()[0]
+        reason = one_line(error)
         raise Failure(f"device {str(best)!r} fails ({reason}); try --device cpu") from error
+    return probe.device
 
 
-def run_training(config: Config, train_set: Digits, test_set: Digits, output_dir: Path) -> None:
-    """Train as `config` says, and write the results. Fails before that if they could not be."""
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=output_dir).close()
-    except OSError as error:
-        raise Failure(f"cannot write into {output_dir} ({error}): see --output-dir") from error
-    settings = dataclasses.asdict(config) | {"torch": str(torch.__version__)}
-    settings |= {"device": str(test_set.labels.device), "threads": torch.get_num_threads()}
-    print("Settings:", ", ".join(f"{name}={value}" for name, value in settings.items()))
-    model, history = train(config, train_set, test_set)
-    weights = {name: t.cpu().contiguous() for name, t in model.state_dict().items()}
-    accuracy = f"{100 * history[-1].test_accuracy:.2f}"
-    table = "".join(",".join(map(str, line)) + "\n" for line in (Epoch._fields, *history))
-    text = json.dumps(settings, indent=4) + "\n"
-    files: dict[str, Callable[[Path], object]] = {
-        WEIGHTS_FILE: lambda path: torch.save(weights, path),
-        ACCURACY_FILE: lambda path: path.write_bytes(accuracy.encode()),
-        "history.csv": lambda path: path.write_bytes(table.encode()),
-        "settings.json": lambda path: path.write_bytes(text.encode()),
-    }
-    write_files(output_dir, files)
-    write_mistakes(test_set, compute_logits(model, test_set.images / 255), output_dir)
-    print("Training completed!")
+def run(args: argparse.Namespace) -> int:
+    """Do what the command line says; return the exit code."""
+    torch.set_num_threads(args.threads)
+    device = find_device(args.device)
+    if args.evaluate:
+        is_default = args.output_dir == Path(".")
+        weights = find_weights() if is_default else args.output_dir / WEIGHTS_FILE
+        run_evaluation(weights, load_digits(args.data_dir, "t10k", device), args.output_dir)
+    else:
+        check_output_dir(args.output_dir)
+        config = Config(epochs=args.epochs, batch_size=args.batch_size, lr=args.lr, seed=args.seed)
+        run_training(config, *load_mnist(args.data_dir, device), args.output_dir)
+    return 0
 
 
-def run_evaluation(model: nn.Module, test_set: Digits, output_dir: Path) -> None:
-    """Print and draw how `model` answers `test_set`, or raise Failure if that is not the claim."""
-    logits = compute_logits(model, test_set.images / 255)
-    loss, accuracy = score(test_set, logits)
-    error = math.sqrt(accuracy * (1 - accuracy) / len(logits))
-    print(f"Test set: Average loss: {loss:.4f}, Accuracy: {accuracy:.2%}", end="")
-    print(f", standard error {error:.2%} ({len(logits)} images)")
-    cells = test_set.labels * NUM_CLASSES + logits.argmax(dim=1)
-    table = cells.bincount(minlength=NUM_CLASSES**2).view(NUM_CLASSES, NUM_CLASSES)
-    print("label  answered" + "".join(f"{answer:>5}" for answer in range(NUM_CLASSES)) + "   right")
-    for label, row in enumerate(table.tolist()):
-        counts = "".join(f"{count or '.':>5}" for count in row)
-        print(f"{label:>5}{counts:>60}{row[label] / max(1, sum(row)):>9.2%}")
-    write_mistakes(test_set, logits, output_dir)
-    claim, measured = output_dir / ACCURACY_FILE, f"{100 * accuracy:.2f}"
-    claimed = claim.read_text(encoding="ascii", errors="replace").strip()
-    if measured != claimed:
-        raise Failure(f"{claim} claims {claimed!r}, but these weights give {measured}")
-    print(f"{claim} claims the same: {claimed}")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program with the arguments `argv`; return its exit code."""
-    args = parse_args(argv)
-    output_dir, code = Path(args.output_dir), 0
-    if hasattr(sys.stdout, "reconfigure"):  # a console may not know a file name's characters
+def prepare_streams() -> None:
+    """Make printing safe: without a console (pythonw, 2>&-), and on one that lacks characters."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it stays open
+            setattr(sys, name, nowhere)
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def exit_code(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Return the exit code of `run`, or say in one line what went wrong and return 1 (130: Ctrl-C).
+
+    A bug is none of the things that are expected, and shows its traceback.
+    """
     try:
-        if args.predict:
-            if args.output_dir == "." and not Path(WEIGHTS_FILE).exists():
-                output_dir = Path(__file__).parent
-            code = predict_files(args.predict, load_model(output_dir), args.preview)
-        elif args.evaluate:
-            model = load_model(output_dir, device := find_device(args.device))
-            run_evaluation(model, load_mnist(args.data_dir, device)[1], output_dir)
-        else:
-            config = Config(args.epochs, args.batch_size, args.lr, seed=args.seed)
-            run_training(config, *load_mnist(args.data_dir, find_device(args.device)), output_dir)
+        code = run(args)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # nobody reads on, as behind "| head": end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (Failure, MemoryError, OSError, RuntimeError) as error:
-        print("error:", *(str(error) or "out of memory").split(), file=sys.stderr)
+    except (Failure, OSError) as error:
+        print("error:", one_line(error), file=sys.stderr)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print("error: out of memory; a smaller --batch-size needs less", file=sys.stderr)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     return 1
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether torch or Python ran out of memory; on the CPU, torch has no type for that."""
+    return (
+        isinstance(error, MemoryError | torch.OutOfMemoryError)
+        or "can't allocate memory" in str(error)
+        or "not enough memory" in str(error)
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program with the arguments `argv`; return its exit code."""
+    prepare_streams()
+    return exit_code(run, parse_args(argv))
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -1,6 +1,7 @@
 """Draw error_by_epoch.png from runs/SEED/history.csv, beside the log of the published recipe."""
 
 import csv
+import sys
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -8,6 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 PUBLISHED = {9 + i: 100 - right for i, right in enumerate(
     (99.34, 99.33, 99.37, 99.35, 99.37, 99.38, 99.41, 99.46, 99.40, 99.44, 99.34, 99.41)
 )}  # fmt: skip
+HISTORIES = sorted(Path("runs").glob("[0-9]/history.csv"))
+if not HISTORIES:
+    sys.exit("no runs/SEED/history.csv here: README.md has the commands that train ten seeds")
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 1400, 640, 150, 60, 110  # pixels
 page = Image.new("RGB", (WIDTH, HEIGHT), "white")
 draw, font = ImageDraw.Draw(page), ImageFont.load_default(size=26)
@@ -25,7 +29,7 @@ for error in (0.4, 0.6, 0.8, 1.0):
 for epoch in (1, 5, 10, 12, 15, 20):
     draw.text((place(epoch, 0)[0], HEIGHT - BOTTOM + 30), str(epoch), "dimgray", font, anchor="mm")
 draw.text((WIDTH / 2, HEIGHT - 30), "test error after each epoch", "dimgray", font, anchor="mm")
-for path in sorted(Path("runs").glob("[0-9]/history.csv")):
+for path in HISTORIES:
     rows = csv.DictReader(path.read_text(encoding="ascii").splitlines())
     errors = [(int(r["epoch"]), 100 * (1 - float(r["test_accuracy"]))) for r in rows]
     draw.line([place(epoch, min(error, 1)) for epoch, error in errors], "royalblue", 3)

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 import mnist_classifier
-from mnist_classifier import main
+from mnist_classifier import Failure, SmallCNN, load_model, main
 from tests.drawn_digits import checksums, write_drawn_mnist
 
-PROGRAM = Path(mnist_classifier.__file__).resolve()
+ROOT = Path(mnist_classifier.__file__).resolve().parent
 torch.set_num_threads(1)  # for a few images at a time: a second one would only wait for the first
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"  # where the tests' servers are
 
 
 @pytest.fixture(autouse=True)
@@ -37,14 +38,31 @@ def finished_run(data_dir, tmp_path_factory) -> Path:
     return output_dir
 
 
+@pytest.fixture
+def shipped_model() -> SmallCNN:
+    """The network with the shipped weights; a test that wants it is skipped if they are replaced.
+
+    Training leaves its history beside the weights, and a changed network has others.
+    """
+    if (ROOT / mnist_classifier.HISTORY_FILE).exists():
+        pytest.skip("the shipped weights were replaced by a training of your own")
+    try:
+        return load_model(ROOT)
+    except Failure as failure:
+        if "another network" not in str(failure):
+            raise
+        pytest.skip("the network is not the one of the shipped weights any more")
+
+
 def arguments(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
     return [f"--data-dir={data_dir}", f"--output-dir={output_dir}", "--device=cpu", *more]
 
 
 def start(command: list[object], **options) -> subprocess.Popen:
     """Start Python with `command` on one thread, as a user would, from the project's folder."""
-    defaults = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": PROGRAM.parent}
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    environment |= {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(ROOT)}
+    defaults = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT}
     command = [sys.executable, *map(str, command)]
     return subprocess.Popen(command, env=environment, **(defaults | options))
 
@@ -53,8 +71,10 @@ def assert_one_line(error: str, *parts: str) -> None:
     """`error` is one line for the user, and says all of `parts`."""
     assert error.startswith("error: ")
     assert len(error.splitlines()) == 1, error
+    assert error.strip().isprintable(), error  # no escape codes
     assert [part for part in parts if part not in error] == [], error
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """The files in `folder`, without those in folders of its own."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}

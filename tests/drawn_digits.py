@@ -1,4 +1,4 @@
-"""Digits that the tests draw themselves, like those of a pocket calculator, in MNIST's format.
+"""Digits that the tests draw themselves, like those of a pocket calculator, and a reader of them.
 
 python -m tests.drawn_digits DATA_DIR ...    # the program, trusting the digits in DATA_DIR
 """
@@ -9,13 +9,21 @@ import sys
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 import mnist_classifier
-from mnist_classifier import Digits
+from mnist_classifier import MEAN, STD, Digits
 
 # Each segment as (top, bottom, left, right) pixels of a 28x28 image.
-SEGMENTS = {"a": (4, 6, 9, 19), "g": (13, 15, 9, 19), "d": (22, 24, 9, 19)}
-SEGMENTS |= {"f": (5, 14, 9, 11), "b": (5, 14, 17, 19), "e": (14, 23, 9, 11), "c": (14, 23, 17, 19)}
+SEGMENTS = {
+    "a": (4, 6, 9, 19),
+    "g": (13, 15, 9, 19),
+    "d": (22, 24, 9, 19),
+    "f": (5, 14, 9, 11),
+    "b": (5, 14, 17, 19),
+    "e": (14, 23, 9, 11),
+    "c": (14, 23, 17, 19),
+}
 LIT = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abcdefg", "abcdfg")
 
 
@@ -25,12 +33,38 @@ def draw_digits(count: int, seed: int) -> Digits:
     labels = torch.randint(10, (count,), generator=generator)
     images = torch.zeros(count, 1, 28, 28)
     for image, label in zip(images[:, 0], labels.tolist(), strict=True):
-        down, right = (torch.randint(-1, 2, (2,), generator=generator)).tolist()
+        down, right = torch.randint(-1, 2, (2,), generator=generator).tolist()
         for segment in LIT[label]:
             top, bottom, left, end = SEGMENTS[segment]
             image[top + down : bottom + down, left + right : end + right] = 220
     images += 30 * torch.rand(images.shape, generator=generator)
     return Digits(images.to(torch.uint8), labels)
+
+
+class SegmentReader(nn.Module):
+    """Reads drawn digits by their segments, so that a test depends on no training."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (N, 10) of normalised `images` (N, 1, 28, 28)."""
+        return torch.stack([self.read(image[0] * STD + MEAN) for image in images])
+
+    def read(self, image: Tensor) -> Tensor:
+        inked = image > 0.25
+        rows = inked.any(dim=1).nonzero().flatten()
+        columns = inked.any(dim=0).nonzero().flatten()
+        if len(rows) == 0:
+            return torch.zeros(10)
+        height = int(rows[-1] - rows[0]) + 1
+        width = int(columns[-1] - columns[0]) + 1
+        if width < 0.4 * height:
+            return 20 * torch.eye(10)[1]
+        digit = inked[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].float()
+        digit = nn.functional.interpolate(digit[None, None], (20, 10))[0, 0]
+        lit = {}
+        for name, (top, bottom, left, right) in SEGMENTS.items():
+            lit[name] = 2 * digit[top - 4 : bottom - 4, left - 9 : right - 9].mean() - 1
+        logits = [sum(lit[s] if s in segments else -lit[s] for s in lit) for segments in LIT]
+        return 4 * torch.stack(logits)
 
 
 def write_drawn_mnist(data_dir: Path, train: int, test: int) -> None:
@@ -46,11 +80,9 @@ def write_drawn_mnist(data_dir: Path, train: int, test: int) -> None:
 
 def checksums(data_dir: Path) -> dict[str, str]:
     """What the program's own list of checksums would be if these files were MNIST."""
-    sums = {}
-    for name in mnist_classifier.MNIST_SHA256:
-        content = (data_dir / "MNIST" / "raw" / name).read_bytes()
-        sums[name] = hashlib.sha256(content[4 + 4 * content[3] :]).hexdigest()
-    return sums
+    raw = data_dir / "MNIST" / "raw"
+    names = mnist_classifier.MNIST_SHA256
+    return {name: hashlib.sha256((raw / name).read_bytes()).hexdigest() for name in names}
 
 
 if __name__ == "__main__":

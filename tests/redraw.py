@@ -7,7 +7,6 @@ import io
 import math
 import random
 import sys
-import warnings
 from collections.abc import Sequence
 
 import torch
@@ -15,7 +14,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import pil_to_tensor  # type: ignore[import-untyped]
 
-from mnist_classifier import SURE, Digits, Failure, load_mnist, load_model, predict, to_mnist
+from digit_reader import SURE, read_digit, to_mnist
+from mnist_classifier import Digits, Failure, load_digits, load_model, predict
 
 
 def draw_pen(strokes: Image.Image, blur: float, edge: float) -> Image.Image:
@@ -78,7 +78,8 @@ def place_ink(digit: Tensor, kind: str, rng: random.Random) -> Image.Image:
     if kind == "cropped":
         return ImageOps.expand(stroke, round(rng.uniform(0, 0.08) * size))
     room = 0.0 if kind == "turned" else 0.12  # between the digit and the border
-    place = [rng.uniform(room * a, (1 - room) * a - b) for a, b in zip(sides, stroke.size)]
+    places = zip(sides, stroke.size, strict=True)
+    place = [rng.uniform(room * side, (1 - room) * side - mine) for side, mine in places]
     ink = Image.new("L", sides)
     ink.paste(stroke, (round(place[0]), round(place[1])))
     return ink
@@ -103,43 +104,92 @@ def write_beside(ink: Image.Image, kind: str, rng: random.Random) -> None:
 def disturb(digit: Tensor, kind: str, rng: random.Random, large: bool = False) -> Image.Image:
     """Picture of `digit` (28, 28) uint8 beside what `kind` says; if `large`, of 12 megapixels."""
     ink = place_ink(digit, kind, rng)
-    (left, top, right, bottom), (width, height), longer = ink.getbbox(), ink.size, max(ink.size)
+    box = ink.getbbox()
     if kind in ("dots", "text"):
         write_beside(ink, kind, rng)
-    paper, pen = rng.uniform(170, 250), rng.uniform(10, 80)
+    paper = rng.uniform(170, 250)
+    pen = rng.uniform(10, 80)
     if kind in ("turned", "cropped", "dots", "text") and rng.random() < 0.3:
         paper, pen = pen, paper
     page = Image.new("L", ink.size, round(paper))
-    draw = ImageDraw.Draw(page)
     if kind in ("ruled", "squared"):
-        size = max(right - left, bottom - top)
         pale = round(paper - rng.uniform(0.1, 0.35) * (paper - pen))
-        thick = max(1, round(rng.uniform(0.01, 0.03) * size))
-        for i in range(0, longer, round(rng.uniform(0.25, 0.8) * size)):
-            draw.line((0, i, width, i), pale, thick)
-            if kind == "squared":
-                draw.line((i, 0, i, height), pale, thick)
+        draw_lines(page, box, pale, kind == "squared", rng)
     page.paste(round(pen), mask=ink)
     if kind == "desk":
-        border, shade = round(rng.uniform(0, 0.2) * longer), round(rng.uniform(0.1, 0.6) * paper)
-        sheet = ImageOps.expand(page, border, shade).rotate(rng.uniform(-5, 5), fillcolor=shade)
-        page = sheet.resize(page.size)
+        page = lay_on_desk(page, paper, rng)
     if kind == "thumb":
-        long, x, y = 0.12 * longer, rng.choice((0, width)), rng.choice((0, height))
-        draw.ellipse((x - long, y - long, x + long, y + long), round(rng.uniform(0.3, 0.7) * paper))
+        draw_thumb(page, paper, rng)
     if kind == "title bar":
-        bar = max(2, round(0.08 * height))
-        draw.rectangle((0, 0, width, bar), round(rng.uniform(0.1, 0.8) * paper))
-        font = ImageFont.load_default(max(5, bar / 2))
-        draw.text((bar / 3, bar / 2), "Untitled - Paint" if bar > 10 else "", 255, font, "lm")
+        draw_title_bar(page, paper, rng)
     pixels = pil_to_tensor(page.resize((4000, 3000)) if large else page)[0].float()
-    if kind == "shadow":  # on one side of a line, soft or hard, at any angle through the digit
-        y = torch.linspace(0, height, len(pixels)).unsqueeze(1) - rng.uniform(top, bottom)
-        x = torch.linspace(0, width, len(pixels[0])) - rng.uniform(left, right)
-        angle, soft = rng.uniform(0, 2 * math.pi), rng.uniform(0.1, 0.01 * longer)
-        shade = ((x * math.cos(angle) + y * math.sin(angle)) / soft).sigmoid()
-        pixels *= 1 - rng.uniform(0.3, 0.65) * shade
+    if kind == "shadow":
+        pixels = pixels * draw_shadow(pixels, ink.size, box, rng)
     return as_jpeg(pixels, 8, rng)
+
+
+def draw_lines(
+    page: Image.Image,
+    box: tuple[int, int, int, int],
+    shade: int,
+    squared: bool,
+    rng: random.Random,
+) -> None:
+    """Rule `page` with lines whose distance and thickness go with the size of the digit's `box`."""
+    left, top, right, bottom = box
+    size = max(right - left, bottom - top)
+    width, height = page.size
+    draw = ImageDraw.Draw(page)
+    thick = max(1, round(rng.uniform(0.01, 0.03) * size))
+    for i in range(0, max(page.size), round(rng.uniform(0.25, 0.8) * size)):
+        draw.line((0, i, width, i), shade, thick)
+        if squared:
+            draw.line((i, 0, i, height), shade, thick)
+
+
+def lay_on_desk(page: Image.Image, paper: float, rng: random.Random) -> Image.Image:
+    """Surround `page` with a darker desk, not quite straight."""
+    border = round(rng.uniform(0, 0.2) * max(page.size))
+    shade = round(rng.uniform(0.1, 0.6) * paper)
+    sheet = ImageOps.expand(page, border, shade)
+    return sheet.rotate(rng.uniform(-5, 5), fillcolor=shade).resize(page.size)
+
+
+def draw_thumb(page: Image.Image, paper: float, rng: random.Random) -> None:
+    """Darken a corner of `page`."""
+    width, height = page.size
+    long = 0.12 * max(page.size)
+    x = rng.choice((0, width))
+    y = rng.choice((0, height))
+    shade = round(rng.uniform(0.3, 0.7) * paper)
+    ImageDraw.Draw(page).ellipse((x - long, y - long, x + long, y + long), shade)
+
+
+def draw_title_bar(page: Image.Image, paper: float, rng: random.Random) -> None:
+    """Draw a bar with a title along the upper edge of `page`."""
+    width, height = page.size
+    draw = ImageDraw.Draw(page)
+    bar = max(2, round(0.08 * height))
+    draw.rectangle((0, 0, width, bar), round(rng.uniform(0.1, 0.8) * paper))
+    font = ImageFont.load_default(max(5, bar / 2))
+    draw.text((bar / 3, bar / 2), "Untitled - Paint" if bar > 10 else "", 255, font, "lm")
+
+
+def draw_shadow(
+    pixels: Tensor,
+    size: tuple[int, int],
+    box: tuple[int, int, int, int],
+    rng: random.Random,
+) -> Tensor:
+    """Return what to multiply `pixels` (H, W) with: a shadow, soft or hard, through the digit."""
+    left, top, right, bottom = box
+    width, height = size
+    y = torch.linspace(0, height, len(pixels)).unsqueeze(1) - rng.uniform(top, bottom)
+    x = torch.linspace(0, width, len(pixels[0])) - rng.uniform(left, right)
+    angle = rng.uniform(0, 2 * math.pi)
+    soft = rng.uniform(0.1, 0.01 * max(size))
+    shade = ((x * math.cos(angle) + y * math.sin(angle)) / soft).sigmoid()
+    return 1 - rng.uniform(0.3, 0.65) * shade
 
 
 def read(
@@ -155,8 +205,8 @@ def read(
         else:
             picture = redraw(digit, rng)
         try:
-            answer, probability = predict(model, to_mnist(picture).unsqueeze(0))
-            answers.append((probability.item(), answer.item() == digits.labels[i].item()))
+            reading = read_digit(picture, model)
+            answers.append((reading.probability, reading.digit == digits.labels[i].item()))
         except Failure:
             answers.append((0.0, False))
     return tuple(torch.tensor(answers).T)
@@ -199,8 +249,8 @@ def crashes(count: int) -> list[str]:
 def measure(data_dir: str, weights_dir: str = ".") -> bool:
     """Print the figures; return whether all targets are met."""
     torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
-    model, digits = load_model(weights_dir), load_mnist(data_dir, torch.device("cpu"))[1]
+    model = load_model(weights_dir)
+    digits = load_digits(data_dir, "t10k", torch.device("cpu"))
     met = []
 
     def tell(claim: str, value: float, target: float) -> None:

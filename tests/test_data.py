@@ -1,13 +1,17 @@
 """MNIST's files: whole, broken, missing, and from servers of every kind, all on loopback."""
 
+import errno
 import gzip
 import hashlib
+import io
 import os
 import re
 import socket
+import sys
+import tempfile
 import threading
 import time
-from functools import partial
+import urllib.request
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from socketserver import StreamRequestHandler
@@ -28,18 +32,22 @@ ARCHIVES = [f"{name}.gz" for name in NAMES]
 RAW = Path("MNIST", "raw")
 
 
+@pytest.fixture(autouse=True)
+def a_proxy_that_is_not_there(monkeypatch):
+    """As in a school or a company, where requests to this machine itself do not go through it."""
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9/")
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it would remember the proxies of before
+
+
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     """Data folder of 40 drawn digits, taken for MNIST, which nobody can download."""
-    write_drawn_mnist(tmp_path / "data", train=30, test=10)
-    sums = [hashlib.md5(packed(tmp_path / "data", name)).hexdigest() for name in NAMES]
-    monkeypatch.setattr(datasets.MNIST, "resources", list(zip(ARCHIVES, sums, strict=True)))
+    folder = tmp_path / "data"
+    write_drawn_mnist(folder, train=30, test=10)
     monkeypatch.setattr(datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])  # nobody listens there
-    monkeypatch.setattr(mc, "MNIST_SHA256", checksums(tmp_path / "data"))
-    (tmp_path / "data" / "MNIST" / "processed").mkdir()  # torchvision's old format: not looked at
-    torch.save([torch.zeros(5)] * 2, tmp_path / "data" / "MNIST" / "processed" / "training.pt")
-    yield tmp_path / "data"
-    socket.setdefaulttimeout(None)
+    monkeypatch.setattr(mc, "MNIST_SHA256", checksums(folder))
+    return folder
 
 
 def packed(data: Path, name: str) -> bytes:
@@ -48,10 +56,10 @@ def packed(data: Path, name: str) -> bytes:
 
 def assert_loads(data: Path) -> None:
     """All of the drawn digits come from this folder, in which nothing else is left."""
-    (images, labels), (test_images, test_labels) = load_mnist(data, CPU)
+    train_set, test_set = load_mnist(data, CPU)
     expected = [*draw_digits(30, seed=1), *draw_digits(10, seed=2)]
-    assert all(map(torch.equal, (images, labels, test_images, test_labels), expected))
-    assert {*contents(data / RAW)} - {*ARCHIVES} == {*NAMES}
+    assert all(map(torch.equal, [*train_set, *test_set], expected))
+    assert {path.name for path in (data / RAW).iterdir()} <= {*NAMES, *ARCHIVES}
 
 
 BROKEN = {  # what is in place of a file, which has this whole and comes after that other file
@@ -71,40 +79,51 @@ def test_a_file_that_is_not_mnist_is_named_and_left_alone(name, kind, data, caps
     before = contents(data / RAW)
     before[name] = BROKEN[kind](before[name], before[NAMES[NAMES.index(name) - 1]])
     (data / RAW / name).write_bytes(before[name])
-    assert main([f"--data-dir={data}", f"--output-dir={data / 'out'}"]) == 1
+    assert main([f"--data-dir={data}", f"--output-dir={data}"]) == 1
     assert_one_line(capsys.readouterr().err, f"{data / RAW / name} is not MNIST's", "--data-dir")
     assert contents(data / RAW) == before
-    assert not (data / "out").exists()
 
 
-def test_a_good_gz_is_unpacked_again_and_another_in_its_place_is_left_alone(data, mirror):
+def test_a_good_gz_is_enough_and_nothing_is_written(data, monkeypatch):
     for name in NAMES:
         (data / RAW / f"{name}.gz").write_bytes(packed(data, name))
-    before = contents(data / RAW)
     (data / RAW / NAMES[0]).write_bytes(b"broken")
     (data / RAW / NAMES[3]).unlink()
-    assert_loads(data)
-    assert contents(data / RAW) == before
-    (data / RAW / NAMES[2]).unlink()
-    before[ARCHIVES[2]] = gzip.compress(b"another data set")
-    (data / RAW / ARCHIVES[2]).write_bytes(before[ARCHIVES[2]])
-    mirror(respond)
-    assert_loads(data)
-    assert contents(data / RAW) == before
-
-
-def test_without_data_and_network_one_line_names_the_files_and_their_folder(data, tmp_path, capsys):
-    empty = tmp_path / "empty"
-    assert main([f"--data-dir={empty}", f"--output-dir={tmp_path / 'out'}"]) == 1
-    assert_one_line(capsys.readouterr().err, str(empty / RAW), "--data-dir", *ARCHIVES)
-    assert contents(empty / RAW) == {}
-
-
-def test_a_folder_that_cannot_be_written_is_enough(data, monkeypatch):
+    before = contents(data / RAW)
     refuse = Mock(side_effect=PermissionError(13, "Permission denied"))
-    monkeypatch.setattr(mc.tempfile, "TemporaryDirectory", refuse)
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
     monkeypatch.setattr(Path, "mkdir", refuse)
     assert_loads(data)
+    assert contents(data / RAW) == before
+
+
+def test_a_gz_that_another_tool_packed_is_as_good(data):
+    (data / RAW / ARCHIVES[0]).write_bytes(gzip.compress((data / RAW / NAMES[0]).read_bytes(), 1))
+    (data / RAW / NAMES[0]).unlink()
+    assert_loads(data)
+
+
+@pytest.mark.parametrize("content", [gzip.compress(b"other"), b"text", b"", b"\x1f\x8b\x08\0"])
+def test_a_gz_that_is_not_mnist_is_named_and_left_alone(content, data, mirror):
+    mirror(respond)
+    (data / RAW / NAMES[2]).unlink()
+    (data / RAW / ARCHIVES[2]).write_bytes(content)
+    with pytest.raises(Failure, match=re.escape(f"{data / RAW / ARCHIVES[2]} is not MNIST's")):
+        load_mnist(data, CPU)
+    assert (data / RAW / ARCHIVES[2]).read_bytes() == content
+
+
+def test_the_test_set_alone_needs_its_own_files_alone(data):
+    for name in NAMES[:2]:
+        (data / RAW / name).unlink()
+    assert torch.equal(mc.load_digits(data, "t10k", CPU).labels, draw_digits(10, seed=2).labels)
+
+
+def test_without_data_and_network_one_line_says_what_to_put_where(data, tmp_path, capsys):
+    empty = tmp_path / "empty"
+    assert main([f"--data-dir={empty}", f"--output-dir={tmp_path / 'out'}"]) == 1
+    assert_one_line(capsys.readouterr().err, str(empty / RAW), "--data-dir", ARCHIVES[0])
+    assert contents(empty / RAW) == {}
 
 
 class Handler(StreamRequestHandler):
@@ -137,15 +156,61 @@ def mirror(data, monkeypatch):
         server.socket.close()  # without waiting for answers that stall
 
 
-def test_missing_files_are_downloaded_once_and_put_in_place_whole(mirror, tmp_path, monkeypatch):
+def test_missing_files_are_downloaded_once(mirror, tmp_path):
     mirror(respond)
-    with monkeypatch.context() as patch, pytest.raises(Failure, match="Permission denied"):
-        patch.setattr(os, "replace", Mock(side_effect=PermissionError(13, "Permission denied")))
-        load_mnist(tmp_path, CPU)
-    assert contents(tmp_path / RAW) == {}
     assert_loads(tmp_path)
+    assert set(contents(tmp_path / RAW)) == {*ARCHIVES}
     mirror(lambda *_: pytest.fail("asked again"))
     assert_loads(tmp_path)
+
+
+def test_torchvision_finds_what_was_downloaded(mirror, tmp_path, monkeypatch):
+    mirror(respond)
+    load_mnist(tmp_path, CPU)
+    sums = [hashlib.md5((tmp_path / RAW / name).read_bytes()).hexdigest() for name in ARCHIVES]
+    monkeypatch.setattr(datasets.MNIST, "resources", list(zip(ARCHIVES, sums, strict=True)))
+    mirror(lambda *_: pytest.fail("asked again"))
+    assert len(datasets.MNIST(tmp_path, download=True)) == 30
+
+
+@pytest.mark.parametrize("function", ["replace", "mkdir"])
+def test_a_disk_that_is_full_is_not_a_failed_download(function, mirror, tmp_path, monkeypatch):
+    mirror(respond)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, function, Mock(side_effect=full))
+        with pytest.raises(Failure, match="cannot write .*No space left on device") as failure:
+            load_mnist(tmp_path / "new", CPU)
+    assert "download" not in str(failure.value)
+    assert not list(tmp_path.glob("new/**/*ubyte*"))
+
+
+@pytest.mark.parametrize("timeout", [None, 7.0])
+def test_the_timeout_of_sockets_is_put_back(timeout, mirror, tmp_path):
+    mirror(respond)
+    socket.setdefaulttimeout(timeout)
+    try:
+        load_mnist(tmp_path, CPU)
+        assert socket.getdefaulttimeout() == timeout
+    finally:
+        socket.setdefaulttimeout(None)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_bar_of_a_download_is_drawn_on_a_terminal_alone(
+    terminal, mirror, tmp_path, monkeypatch
+):
+    mirror(respond)
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", screen)
+    load_mnist(tmp_path, CPU)
+    assert ("100%" in screen.getvalue()) == terminal
+
+
+def stall(write, body: bytes) -> None:
+    respond(write, body[:30], length=len(body))
+    time.sleep(30)
 
 
 BAD_SERVERS = {
@@ -155,7 +220,7 @@ BAD_SERVERS = {
     "breaks off": lambda write, body: respond(write, body[:-20], length=len(body)),
     "says nothing": lambda write, body: None,
     "talks nonsense": lambda write, body: write(b"\0\1\2\r\n\r\n"),
-    "stalls": lambda write, body: (respond(write, body[:30], length=len(body)), time.sleep(30)),
+    "stalls": stall,
     "never answers": lambda write, body: time.sleep(30),
 }
 
@@ -165,7 +230,7 @@ def test_a_bad_server_is_given_up_and_the_next_one_is_asked(kind, mirror, tmp_pa
     monkeypatch.setattr(mc, "NETWORK_TIMEOUT", 0.3)
     mirror(BAD_SERVERS[kind])
     started = time.perf_counter()
-    with pytest.raises(Failure, match="cannot download MNIST"):
+    with pytest.raises(Failure, match="cannot download "):
         load_mnist(tmp_path / "new", CPU)
     assert time.perf_counter() - started < 20  # seconds; a server that stalls does so for 30
     assert not list((tmp_path / "new").glob("**/*ubyte*"))
@@ -174,21 +239,20 @@ def test_a_bad_server_is_given_up_and_the_next_one_is_asked(kind, mirror, tmp_pa
 
 
 def test_programs_that_load_together_do_not_disturb_each_other(mirror, tmp_path, monkeypatch):
+    """When each file of the first program is downloaded, the second one loads them all."""
     mirror(respond)
-    interrupted = []
+    download = datasets.utils.download_url
+    depth = []
 
-    def call(function, *args, **options):
-        """Call `function`; let another program load everything when it first ends."""
-        result = function(*args, **options)
-        if function not in interrupted:
-            interrupted.append(function)
-            load_mnist(tmp_path / "new", CPU)
-        return result
+    def let_another_program_load(*args):
+        download(*args)
+        if not depth:
+            depth.append("another")
+            load_mnist(tmp_path, CPU)
+            depth.pop()
 
-    for owner, name in ((mc, "read_mnist_file"), (datasets.utils, "download_and_extract_archive")):
-        monkeypatch.setattr(owner, name, partial(call, getattr(owner, name)))
-    assert_loads(tmp_path / "new")
-    assert len(interrupted) == 2
+    monkeypatch.setattr(datasets.utils, "download_url", let_another_program_load)
+    assert_loads(tmp_path)
 
 
 def test_the_real_checksums_are_those_of_mnist():

@@ -1,0 +1,479 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch>=2.10", "torchvision>=0.25", "pillow>=10.1", "tqdm>=4.66"]
+# ///
+"""Read the handwritten digits in your own pictures with the network of mnist_classifier.py.
+
+    python digit_reader.py photo.jpg scan.png    # file, digit, probability, "unsure" or nothing
+    python digit_reader.py --preview photo.jpg   # draw as well what the network sees
+
+A picture shows one digit, light or dark, anywhere in it. The digit is found by its ink, cut out,
+and made to look like MNIST's. README.md tells how well that works.
+"""
+
+import argparse
+import glob
+import math
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from PIL import ExifTags, Image
+from torch import Tensor, nn
+
+from mnist_classifier import (
+    IMAGE_SIZE,
+    Failure,
+    exit_code,
+    find_weights,
+    load_model,
+    one_line,
+    predict,
+    prepare_streams,
+)
+
+SURE = 0.95  # answers with a lower probability are marked
+GRID = 256  # the digit is looked for in about GRID x GRID pixels, more in a long picture
+LOADED_SIZE = 3 * GRID // 2  # a picture is loaded with about this height and width, or more
+DIGIT_SIZE = 20  # pixels: the longer side of MNIST's digits
+
+# The formats that Pillow is asked for. EPS is not among them: it is a program, to be run.
+FORMATS = ["AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "TGA"]
+FORMATS += ["TIFF", "WEBP"]
+MAX_JPEG_PIXELS = 100_000_000  # a JPEG is decoded at part of its size
+MAX_PIXELS = 40_000_000  # of all others
+
+# What counts as ink, as a share of the darkest ink in the picture.
+PIECE_INK = 0.33  # and more belongs to a piece
+REST_INK = 0.35  # what is left without a frame has some that is darker, or is nothing
+EDGE_INK = 0.15  # the soft edge of a stroke begins here ...
+FULL_INK = 0.75  # ... and ends here; of the digit's own dark ink, not the picture's
+FAINTEST = 0.12  # ink that is less dark than this, relative to the paper, is none
+
+# What is a digit, and what belongs to it.
+MOST_PIECES = 20  # the heaviest ones are looked at ...
+LEAST_MASS = 0.01  # ... that have this share of the heaviest one's mass
+LEAST_SHARE = 0.02  # a digit has this share of the mass of all pieces; in noise, none has
+LEAST_SIZE = 8  # pixels, the longer side of a digit
+NEAR = 0.08  # of the digit's size: a gap to another part of it
+STACKED_GAP = 0.25  # of the size of both: a gap to what lies above or below, as the bar of a 5
+STACKED_SIZE = 0.3  # of the digit's size: the bar is at least as large
+RIVAL_SIZE = 0.6  # of the digit's size: a thing as large is worth a note
+
+Box = tuple[int, int, int, int]  # top, left, bottom, right; the last two are just outside
+
+
+class Piece(NamedTuple):
+    """A connected piece of ink."""
+
+    mask: Tensor  # (H, W) bool
+    mass: float  # the sum of its ink
+    box: Box
+
+
+class Reading(NamedTuple):
+    """The answer to a picture."""
+
+    digit: int
+    probability: float  # below SURE, the answer is marked as unsure
+    image: Tensor  # (1, 28, 28), 0 to 1: what the network saw
+    note: str | None  # what else the picture shows
+
+
+def read_digit(picture: Image.Image, model: nn.Module) -> Reading:
+    """Read the digit in `picture` with a network on the CPU; raise Failure if nothing stands out."""
+    image, note = find_digit(picture)
+    digits, probabilities = predict(model, image.unsqueeze(0))
+    return Reading(int(digits), float(probabilities), image, note)
+
+
+def to_mnist(picture: Image.Image) -> Tensor:
+    """Return what MNIST would have made of the digit in `picture`: (1, 28, 28), 0 to 1.
+
+    The digit is light on black, fits into 20x20 pixels, and has its centre of mass in the middle.
+    Raises Failure if nothing stands out.
+    """
+    return find_digit(picture)[0]
+
+
+def find_digit(picture: Image.Image) -> tuple[Tensor, str | None]:
+    """Return the digit in `picture` as to_mnist does, and a note on what else is there, or None."""
+    pixels = to_gray(picture)
+    if is_like_mnist(pixels):
+        return pixels.unsqueeze(0) / 255, None
+    elongation = max(pixels.shape) / min(pixels.shape)
+    longer_side = GRID * min(4, math.sqrt(elongation))
+    ink = find_ink(fit(pixels, round(longer_side)))
+    digit, note = cut_out_digit(ink)
+    return centre(fit(digit, DIGIT_SIZE)), note
+
+
+def is_like_mnist(pixels: Tensor) -> bool:
+    """Tell whether grey values (H, W), 0 to 255, are an image of MNIST already."""
+    is_small = pixels.shape == (IMAGE_SIZE, IMAGE_SIZE)
+    return is_small and bool(pixels.median() == 0) and bool(pixels.max() > 30)
+
+
+def centre(ink: Tensor) -> Tensor:
+    """Return `ink` (H, W) with its centre of mass in the middle of (1, 28, 28)."""
+    darkest = ink.quantile(0.95).clamp(min=0.5 * ink.max())
+    ink = (ink / darkest).clamp(max=1)  # thin strokes have faded when the digit was scaled
+    height, width = ink.shape
+    row = ink.sum(1) @ (torch.arange(height) + 0.5) / ink.sum()
+    column = ink.sum(0) @ (torch.arange(width) + 0.5) / ink.sum()
+    top = min(max(0, round(IMAGE_SIZE / 2 - row.item())), IMAGE_SIZE - height)
+    left = min(max(0, round(IMAGE_SIZE / 2 - column.item())), IMAGE_SIZE - width)
+    bottom = IMAGE_SIZE - height - top
+    right = IMAGE_SIZE - width - left
+    return F.pad(ink, (left, right, top, bottom)).unsqueeze(0)
+
+
+# --- grey values ---
+READ_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
+TURNS = {  # what the orientation in a camera's EXIF data asks for
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def to_gray(picture: Image.Image) -> Tensor:
+    """Return grey values (H, W), 0 to 255, of `picture`: upright, on white, shrunk to about GRID.
+
+    Raises Failure if it has no pixels, or values that are no colours.
+    """
+    picture.load()  # which may turn it
+    width, height = picture.size
+    if width == 0 or height == 0:
+        raise Failure("blank: it has no pixels")
+    if picture.mode not in READ_MODES and not is_deep(picture):
+        raise Failure(f"pictures of the mode {picture.mode} are not read: save it as RGB")
+    factor = max(1, math.isqrt(width * height) // LOADED_SIZE)
+    gray = Image.new("F", (math.ceil(width / factor), math.ceil(height / factor)))
+    strip_height = factor * max(1, 250_000 // (width * factor))
+    for top in range(0, height, strip_height):  # strip by strip, so that copies are small
+        strip = picture.crop((0, top, width, min(top + strip_height, height)))
+        gray.paste(on_white(strip).convert("F").reduce(factor), (0, top // factor))
+    turn = TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    if turn is not None:
+        gray = gray.transpose(turn)
+    pixels = torch.frombuffer(bytearray(gray.tobytes()), dtype=torch.float)
+    pixels = pixels.view(gray.height, gray.width)
+    return spread(pixels) if is_deep(picture) else pixels
+
+
+def is_deep(picture: Image.Image) -> bool:
+    """Tell whether `picture` has more than 8 bits for each grey value."""
+    return picture.mode in ("I", "F") or picture.mode.startswith("I;16")
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """Lay what is transparent in `picture` on white."""
+    if is_deep(picture) or not picture.has_transparency_data:
+        return picture
+    white = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(white, picture.convert("RGBA"))
+
+
+def spread(pixels: Tensor) -> Tensor:
+    """Return `pixels` (H, W) of any range from 0, the darkest, to 255."""
+    pixels = pixels.nan_to_num(0, 0, 0)
+    darkest, lightest = pixels.aminmax()
+    return (pixels - darkest) / (lightest - darkest).clamp(min=1e-9) * 255
+
+
+def fit(image: Tensor, size: int) -> Tensor:
+    """Scale `image` (H, W) so that the longer side is `size`; averages when it shrinks."""
+    shape = [max(1, round(size * side / max(image.shape))) for side in image.shape]
+    return F.interpolate(image[None, None], shape, mode="bilinear", antialias=True)[0, 0]
+
+
+# --- ink ---
+def find_ink(pixels: Tensor) -> Tensor:
+    """Return how much darker each of `pixels` (H, W) is than the paper around it, 0 to 1.
+
+    The paper is what is left when all that is dark and narrow is filled in; shadows are not narrow.
+    """
+    pixels = F.avg_pool2d(pixels[None], 3, stride=1, padding=1, count_include_pad=False)[0]
+    if not has_dark_ink(pixels):
+        pixels = 255 - pixels
+    paper = fill_dark(pixels, 4)
+    ink = (paper - pixels) / (paper + 20)  # 20: in the dark, noise is no ink
+    return (ink - ink.median()).clamp(min=0)
+
+
+def has_dark_ink(pixels: Tensor) -> bool:
+    """Tell whether dark ink is on light paper in `pixels` (H, W), and not light ink on dark.
+
+    Ink is what there is less of. Where dark and light meet, what is around is nearer to the paper.
+    """
+    wide = F.pad(pixels[None, None], [13] * 4, mode="replicate")  # what ends at the border goes on
+    light = fill_dark(wide[0, 0], 3)
+    dark = -fill_dark(-wide[0, 0], 3)
+    around = F.adaptive_avg_pool2d(wide, 3)  # the averages of three by three fields
+    around = F.interpolate(around, light.shape, mode="bilinear")[0, 0]
+    contrast = light - dark
+    vote = contrast * (2 * around - light - dark)  # positive where `around` is nearer to `light`
+    tie_break = pixels.median() - pixels.mean()  # positive if most of the picture is light
+    return bool(vote.mean() + tie_break >= 0)
+
+
+def fill_dark(image: Tensor, power: int) -> Tensor:
+    """Fill in what is dark in `image` (H, W) and narrower than 3**power pixels (a closing)."""
+    return -dilate(-dilate(image, power), power)
+
+
+def dilate(image: Tensor, power: int) -> Tensor:
+    """Return the largest value of `image` (H, W) in the square of 3**power pixels around each."""
+    for _ in ("rows", "columns"):
+        image = F.pad(image, [3**power // 2] * 2, value=-math.inf)
+        for step in range(power):  # three values, then three such threes, ...
+            image = F.max_pool1d(image, 3, stride=1, dilation=3**step)
+        image = image.T
+    return image
+
+
+# --- pieces of ink ---
+def number_pieces(mask: Tensor) -> Tensor:
+    """Give each connected piece of `mask` (H, W) a number above 0; diagonal neighbours connect."""
+    numbers = mask.flatten().cumsum(0).view_as(mask) * mask  # of its pixels, 1 to N
+    neighbours = F.unfold(numbers[None, None].float(), 3, padding=1)[0].T[mask.flatten()].long()
+    piece_of = torch.arange(len(neighbours) + 1)  # each of the N a piece of its own; 0 none
+    while True:
+        nearby = F.pad(piece_of[neighbours].amax(dim=1), (1, 0))  # the largest number around each
+        if torch.equal(piece_of, nearby):
+            return piece_of[numbers]
+        piece_of = piece_of.scatter_reduce(0, piece_of, nearby, "amax")  # join those that touch ...
+        piece_of = piece_of[piece_of]  # ... to what those were joined to
+
+
+def heaviest_pieces(ink: Tensor) -> list[Piece]:
+    """Return the connected pieces of `ink` (H, W) with the most ink, the heaviest first."""
+    numbers = number_pieces(is_inked(ink))
+    masses = numbers.flatten().bincount(ink.flatten() * (numbers.flatten() > 0))
+    pieces = []
+    for number in masses.argsort(descending=True)[:MOST_PIECES].tolist():
+        mass = masses[number].item()
+        if mass > LEAST_MASS * masses.max():
+            mask = numbers == number
+            pieces.append(Piece(mask, mass, box_of(mask)))
+    return pieces
+
+
+def is_inked(ink: Tensor) -> Tensor:
+    """Tell which pixels (H, W) of `ink` are dark enough to belong to a piece."""
+    return ink > PIECE_INK * ink.max().clamp(min=FAINTEST)
+
+
+def box_of(mask: Tensor) -> Box:
+    """Return the box around what is true in `mask` (H, W)."""
+    first, last = mask.nonzero().aminmax(dim=0)
+    top, left = first.tolist()
+    bottom, right = last.tolist()
+    return top, left, bottom + 1, right + 1
+
+
+def size_of(box: Box) -> int:
+    """Return the longer side of `box`."""
+    top, left, bottom, right = box
+    return max(bottom - top, right - left)
+
+
+def box_around(pieces: list[Piece]) -> Box:
+    """Return the box around all of `pieces`."""
+    tops, lefts, bottoms, rights = zip(*(piece.box for piece in pieces), strict=True)
+    return min(tops), min(lefts), max(bottoms), max(rights)
+
+
+def gaps(one: Box, other: Box) -> tuple[int, int]:
+    """Return the pixels between two boxes, down and across; negative where they overlap."""
+    down = max(one[0], other[0]) - min(one[2], other[2])
+    across = max(one[1], other[1]) - min(one[3], other[3])
+    return down, across
+
+
+# --- from ink to the digit ---
+def cut_out_digit(ink: Tensor) -> tuple[Tensor, str | None]:
+    """Return the digit in `ink` (H, W), cut to its box, 0 to 1, and a note on others, or None.
+
+    Raises Failure if nothing stands out. All thresholds were tuned on training digits.
+    """
+    for layer, pieces in reversed(peel(ink)):
+        if stands_out(layer, pieces):
+            parts, others = join_parts(pieces)
+            return cut_out_strokes(layer, parts), note_on(others, size_of(box_around(parts)))
+    raise Failure("blank: no digit stands out")
+
+
+def peel(ink: Tensor) -> list[tuple[Tensor, list[Piece]]]:
+    """Return `ink` (H, W) with its pieces, then what it is without its frame, and so on inwards."""
+    layers = []
+    while True:
+        pieces = heaviest_pieces(ink)
+        layers.append((ink, pieces))
+        frame = find_frame(ink, pieces)
+        rest = (ink - dilate(frame, 2)).clamp(min=0)
+        if not frame.any() or rest.max() <= REST_INK * ink.max():
+            return layers
+        ink = rest
+
+
+def find_frame(ink: Tensor, pieces: list[Piece]) -> Tensor:
+    """Return how dark (H, W) those of `pieces` are that lie along the border or span the picture.
+
+    They are the desk, a thumb, ruled lines. Each is as dark as it is at the border: what is darker
+    is a digit that was written across it.
+    """
+    border = torch.ones_like(ink, dtype=torch.bool)
+    border[1:-1, 1:-1] = False
+    frame = torch.zeros_like(ink)
+    for piece in pieces:
+        at_border = piece.mask & border
+        length = at_border.sum()
+        size = size_of(piece.box)
+        lies_along = length > size / 2
+        spans = length > 0 and size >= min(ink.shape)
+        if lies_along or spans:
+            frame[piece.mask] = ink[at_border].max()
+    return frame
+
+
+def stands_out(ink: Tensor, pieces: list[Piece]) -> bool:
+    """Tell whether the heaviest of the `pieces` of `ink` (H, W) can be a digit, and not noise."""
+    if not pieces:
+        return False
+    is_large = size_of(pieces[0].box) >= LEAST_SIZE
+    return is_large and pieces[0].mass >= LEAST_SHARE * ink[is_inked(ink)].sum().item()
+
+
+def join_parts(pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
+    """Return the heaviest of `pieces` with what belongs to the same digit, and the others."""
+    parts = pieces[:1]
+    others = []
+    for piece in pieces[1:]:
+        box = box_around(parts)
+        both = box_around([*parts, piece])
+        down, across = gaps(box, piece.box)
+        is_near = max(down, across) < NEAR * size_of(box)
+        is_stacked = across < 0 and down < STACKED_GAP * size_of(both)
+        is_large = size_of(piece.box) > STACKED_SIZE * size_of(box)
+        if is_near or (is_stacked and is_large):
+            parts.append(piece)
+        else:
+            others.append(piece)
+    return parts, others
+
+
+def note_on(others: list[Piece], digit_size: int) -> str | None:
+    """Return a note if some of `others` are as large as the digit, or None."""
+    rivals = sum(size_of(piece.box) > RIVAL_SIZE * digit_size for piece in others)
+    return f"{rivals + 1} things are as large as a digit; one is read" if rivals else None
+
+
+def cut_out_strokes(ink: Tensor, parts: list[Piece]) -> Tensor:
+    """Return the strokes of a digit of these `parts`, cut to their box, 0 to 1."""
+    strokes = torch.stack([part.mask for part in parts]).any(dim=0)
+    ink = ink / ink[strokes].quantile(0.9)
+    ink = ink * dilate(strokes.float(), 2)  # with their soft edges, without what is farther away
+    top, left, bottom, right = box_around(parts)
+    digit = ink[top:bottom, left:right]
+    return ((digit - EDGE_INK) / (FULL_INK - EDGE_INK)).clamp(0, 1)
+
+
+# --- command line ---
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; exit with 2 and one line if it is wrong."""
+    parser = argparse.ArgumentParser(
+        description="Read the handwritten digit in each of your own pictures.",
+        usage=argparse.SUPPRESS,  # so that an error is one line
+    )
+    parser.add_argument("pictures", nargs="+", metavar="IMAGE", help="files, or patterns: *.png")
+    parser.add_argument("--preview", action="store_true", help="draw what the network sees")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="of the network; else final_model.pth, here or beside this file",
+    )
+    return parser.parse_args(argv)
+
+
+def expand(pattern: str) -> list[str]:
+    """Return the files that a pattern such as *.png means, which the shells of Windows leave to us.
+
+    What is the name of a file means that file; what means nothing is returned as it is.
+    """
+    if os.path.exists(pattern):
+        return [pattern]
+    return sorted(glob.glob(pattern)) or [pattern]
+
+
+def load_picture(path: str) -> Image.Image:
+    """Return the picture in a file; raise Failure if it is none, or too large for the memory."""
+    if not os.path.isfile(path):
+        raise Failure("not a file" if os.path.exists(path) else "no such file")
+    Image.init()
+    formats = [name for name in FORMATS if name in Image.OPEN]  # an older Pillow has fewer
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, about odd files that it reads all the same
+        try:
+            picture = Image.open(path, formats=formats)
+            limit = MAX_JPEG_PIXELS if picture.format in ("JPEG", "MPO") else MAX_PIXELS
+            is_too_large = picture.width * picture.height > limit
+            if not is_too_large:
+                picture.draft("L", (LOADED_SIZE, LOADED_SIZE))  # of a JPEG, a smaller version
+                picture.load()
+        except Exception as error:  # each format has its own ways to be broken
+            reason = one_line(error)
+            raise Failure(f"cannot be read ({reason}); save it as JPEG or PNG") from error
+    if is_too_large:
+        raise Failure(f"has more than {limit:,} pixels: save a smaller picture")
+    return picture
+
+
+def preview(image: Tensor) -> Iterator[str]:
+    """Yield the lines of a drawing of `image` (1, 28, 28); characters are twice as high as wide."""
+    levels = (F.avg_pool2d(image, (2, 1))[0] * 9).round().int()
+    for row in levels.tolist():
+        yield "".join(" .:-=+*#%@"[level] for level in row)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a line for each picture, or say what is wrong with it; return the exit code."""
+    torch.set_num_threads(1)  # pictures are small: threads would mostly wait for each other
+    model = load_model(args.weights or find_weights())
+    code = 0
+    for path in [path for pattern in args.pictures for path in expand(pattern)]:
+        name = "".join(c if c.isprintable() else "?" for c in path)
+        try:
+            reading = read_digit(load_picture(path), model)
+        except Failure as failure:
+            print(f"error: {name}: {failure}", file=sys.stderr)
+            code = 1
+            continue
+        if reading.note:
+            print(f"note: {name}: {reading.note}", file=sys.stderr)
+        mark = "" if reading.probability >= SURE else "unsure"
+        print(f"{name}\t{reading.digit}\t{reading.probability:.4f}\t{mark}")
+        if args.preview:
+            print(f"{name}:", *preview(reading.image), sep="\n", file=sys.stderr)
+    return code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program with the arguments `argv`; return its exit code."""
+    prepare_streams()
+    return exit_code(run, parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
