@@ -7,13 +7,14 @@
     python mnist_classifier.py               # download the data, train, test, save
     python mnist_classifier.py --evaluate    # test the saved weights again
 
-The test set only reports: the learning rate follows the training loss, and what is saved is what
-the last epoch ends with. README.md has the measurements, and how to repeat them.
+Nothing is decided with the test set: not the learning rate, not when to stop, not which weights
+are kept. README.md has the measurements, and how to repeat them.
 digit_reader.py, beside this file, reads the digits in your own pictures.
 """
 
 import argparse
 import contextlib
+import copy
 import dataclasses
 import gzip
 import hashlib
@@ -39,7 +40,6 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 IMAGE_SIZE = 28  # pixels, height and width
@@ -74,14 +74,14 @@ def one_line(error: Exception) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Every hyperparameter, once. The README tells what each is worth."""
+    """The hyperparameters of training. The README tells what each is worth."""
 
-    epochs: int = 12  # more are no more accurate; 19 is the limit that the project sets itself
+    epochs: int = 12  # more are no more accurate
     batch_size: int = 128
-    lr: float = 0.1  # of the convolution filters, whose updates are near-orthogonal matrices
+    lr: float = 0.1  # initial learning rate of the convolution filters (see Muon)
     lr_ratio: float = 0.5  # learning rate of all other parameters, as a share of lr
     momentum: float = 0.9
-    average_memory: float = 1 / 9  # share of the steps so far that the averaged weights remember
+    averaged_part: int = 9  # 9: the weights are averaged over about the last ninth of the steps
     lr_factor: float = 0.5  # a cut of the learning rates multiplies them by this
     lr_patience: int = 0  # epochs without progress that are let pass before a cut
     lr_threshold: float = 0.05  # progress: the training loss falls by this share or more
@@ -89,7 +89,7 @@ class Config:
     translation: float = 2.0  # pixels, either way, along each axis
     scale: float = 0.1  # share of the size, either way, along each axis
     shear: float = 0.1  # pixels sideways per pixel of height, either way
-    clean_share: float = 1 / 6  # share of the epochs, at the end, that see the images as they are
+    clean_share: float = 1 / 6  # share of the epochs, at the end, that see images as they are
     seed: int = 0  # of the first weights, the order of the images, augmentation and dropout
 
 
@@ -118,7 +118,7 @@ class SmallCNN(nn.Module):
         )
         self.global_pool = nn.AdaptiveAvgPool2d(1)  # (N, 24, 1, 1)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Conv2d(24, NUM_CLASSES, kernel_size=1)  # (N, 10, 1, 1)
+        self.head = nn.Conv2d(24, NUM_CLASSES, kernel_size=1)  # (N, 10, 1, 1), a linear layer
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, 10) of normalised `images` (N, 1, 28, 28)."""
@@ -145,24 +145,24 @@ def load_mnist(data_dir: str | Path, device: torch.device) -> tuple[Digits, Digi
     return load_digits(data_dir, "train", device), load_digits(data_dir, "t10k", device)
 
 
-def load_digits(data_dir: str | Path, part: str, device: torch.device) -> Digits:
-    """Return a part of MNIST, "train" or "t10k" (the test set), from `data_dir`/MNIST/raw.
+def load_digits(data_dir: str | Path, split: str, device: torch.device) -> Digits:
+    """Return a split of MNIST, "train" or "t10k" (the test set), from `data_dir`/MNIST/raw.
 
     What is not there is downloaded. Raises Failure if it can be neither found nor downloaded, or
     if something else has the name of one of its files.
     """
     raw = Path(data_dir, "MNIST", "raw")
-    pixels = load_mnist_file(raw / f"{part}-images-idx3-ubyte")[16:]  # behind the header
-    labels = load_mnist_file(raw / f"{part}-labels-idx1-ubyte")[8:]
+    pixels = load_mnist_file(raw / f"{split}-images-idx3-ubyte")[16:]  # behind the header
+    labels = load_mnist_file(raw / f"{split}-labels-idx1-ubyte")[8:]
     images = pixels.view(-1, 1, IMAGE_SIZE, IMAGE_SIZE)
     return Digits(images.to(device), labels.long().to(device))
 
 
 def load_mnist_file(path: Path) -> Tensor:
-    """Return the bytes (N,) uint8 of `path` or, packed, of the .gz beside it.
+    """Return the bytes (N,) uint8 of the file `path` or of the .gz beside it, unpacked.
 
-    Downloads the .gz if neither is there. Raises Failure if what is there is not MNIST's: it may
-    be another data set with the same file names, so it is left alone.
+    Downloads the .gz if neither is there. Raises Failure if neither is MNIST's: another data set
+    may have the same file names, so what is there is left alone.
     """
     archive = path.with_name(path.name + ".gz")
     found = [place for place in (path, archive) if place.exists()]
@@ -192,7 +192,7 @@ def read_mnist_file(path: Path, sha256: str) -> Tensor | None:
 
 
 def download_mnist_file(archive: Path, sha256: str) -> Tensor:
-    """Download `archive` (a .gz of MNIST) from one of torchvision's mirrors, and return its bytes.
+    """Download `archive`, a .gz of MNIST, from torchvision's mirrors; return its bytes, unpacked.
 
     It appears under its name only when it is whole. Raises Failure if no mirror sends it, or if
     it cannot be written.
@@ -214,7 +214,7 @@ def download_mnist_file(archive: Path, sha256: str) -> Tensor:
                 if content is not None:
                     os.replace(new, archive)
                     return content
-            problems.append(f"{url} is something else now")
+            problems.append(f"{url} did not send it whole")
         except NETWORK_ERRORS as error:
             problems.append(f"{url}: {one_line(error)}")
         except OSError as error:
@@ -246,7 +246,7 @@ def bar_on_terminal_only() -> contextlib.AbstractContextManager[object]:
 def augment(images: Tensor, config: Config) -> Tensor:
     """Rotate, scale, shear and shift each image (N, 1, 28, 28), 0 to 1, by its own random amounts.
 
-    What comes in from outside is 0. (torchvision's transforms would move a whole batch alike.)
+    What was outside the image is 0. (torchvision's transforms would move a whole batch alike.)
     """
 
     def uniform(limit: float) -> Tensor:  # (N,), between -limit and limit
@@ -261,18 +261,17 @@ def augment(images: Tensor, config: Config) -> Tensor:
     shift_y = uniform(config.translation) * pixel
     sin = angle.sin()
     cos = angle.cos()
-    # The place (x', y') in the image from which the result takes its value at (x, y):
-    #
-    #     x'     cos * scale_x    shear - sin * scale_y    shift_x     x
-    #     y'  =  sin * scale_x    cos * scale_y            shift_y  *  y
-    #                                                                  1
+    # Where (x', y') in the image the result takes its value at (x, y) from:
+    #     x' = (cos * scale_x) * x + (shear - sin * scale_y) * y + shift_x
+    #     y' = (sin * scale_x) * x +         (cos * scale_y) * y + shift_y
     to_x = torch.stack([cos * scale_x, shear - sin * scale_y, shift_x], dim=1)
     to_y = torch.stack([sin * scale_x, cos * scale_y, shift_y], dim=1)
     matrices = torch.stack([to_x, to_y], dim=1)  # (N, 2, 3)
-    axis = (torch.arange(IMAGE_SIZE, device=images.device) + 0.5) * pixel - 1
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    centres = (torch.arange(IMAGE_SIZE, device=images.device) + 0.5) * pixel - 1  # of the pixels
+    y, x = torch.meshgrid(centres, centres, indexing="ij")
     points = torch.stack([x, y, torch.ones_like(x)]).flatten(1)  # (3, 784)
-    grid = (matrices @ points).view(-1, 2, IMAGE_SIZE, IMAGE_SIZE)  # F.affine_grid takes longer
+    # F.affine_grid does the same in twice the time.
+    grid = (matrices @ points).view(-1, 2, IMAGE_SIZE, IMAGE_SIZE)
     return F.grid_sample(images, grid.movedim(1, -1), align_corners=False)
 
 
@@ -281,7 +280,7 @@ Batch = tuple[Tensor, Tensor]  # normalised images (B, 1, 28, 28) and labels (B,
 
 def make_batches(digits: Digits, config: Config, augmented: bool) -> Iterator[Batch]:
     """Yield all of `digits` once, in random order; the last batch may be smaller."""
-    order = torch.randperm(len(digits.labels)).to(digits.labels.device)
+    order = torch.randperm(len(digits.labels)).to(digits.labels.device)  # same on every device
     for batch in torch.split(order, config.batch_size):
         images = digits.images[batch] / 255
         if augmented:
@@ -307,16 +306,16 @@ def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """SGD with Nesterov momentum that makes the updates of convolution filters orthogonal.
 
-    All directions of a filter matrix then move equally far, however lopsided the gradient (Jordan
-    et al., 2024). Written out because torch.optim.Muon takes plain matrices only, in bfloat16.
+    The gradient of a filter matrix is often large in a few directions and tiny in the others;
+    made orthogonal, the update moves all of them about equally far (Jordan et al., 2024). Written
+    out because torch.optim.Muon takes plain matrices only, in bfloat16.
     """
 
     def __init__(self, model: nn.Module, config: Config) -> None:
         filters: list[nn.Parameter] = []
-        others: list[
-            nn.Parameter
-        ] = []  # BatchNorm, and the head: its rows are classes, not directions to balance
+        others: list[nn.Parameter] = []
         for name, p in model.named_parameters():
+            # The head is not among them: its rows are the classes, which need not be alike.
             is_filter = p.ndim == 4 and not name.startswith("head")
             (filters if is_filter else others).append(p)
         groups = [
@@ -325,36 +324,45 @@ class Muon(torch.optim.Optimizer):
         ]
         super().__init__(groups, {"momentum": config.momentum})
         for p in model.parameters():
-            self.state[p]["velocity"] = torch.zeros_like(p)
+            self.state[p]["momentum_buffer"] = torch.zeros_like(p)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Move every parameter by its gradient and velocity."""
+        """Move every parameter by its gradient and its momentum."""
         for group in self.param_groups:
             momentum = group["momentum"]
             for p in group["params"]:
-                velocity = self.state[p]["velocity"]
-                velocity.mul_(momentum).add_(p.grad)
-                update = p.grad.add(velocity, alpha=momentum)  # Nesterov's look ahead
+                buffer = self.state[p]["momentum_buffer"]
+                buffer.mul_(momentum).add_(p.grad)
+                update = p.grad.add(buffer, alpha=momentum)  # Nesterov's look ahead
                 if group["orthogonal"]:
                     update = orthogonalize(update.flatten(1)).view_as(p)
                 p.sub_(update, alpha=group["lr"])
 
 
-def make_average(model: nn.Module, config: Config) -> AveragedModel:
-    """Return a copy of `model` that follows it as an average over the latest steps.
+class RunningAverage:
+    """A copy of a model that follows it as an average over the latest part of its steps.
 
-    After n steps the new weights count window / (window + n), so that about the last
-    n / window steps are remembered: with a window of 9, the 900th step counts 9 / 909, about
-    1 %, and what is remembered are the last 100 or so. (Shamir and Zhang, 2013, call it polynomial
-    decay; the decays that torch has are fixed.) BatchNorm's statistics are averaged as well.
+    After n steps, the next counts part / (part + n). With a part of 9 this is 1 % after 900 steps,
+    so that the average covers about the last 100, a ninth. (Polynomial decay, Shamir and Zhang,
+    2013.) BatchNorm's statistics are averaged as well.
     """
-    window = 1 / config.average_memory
 
-    def follow(average: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
-        return average + (current - average) * (window / (window + steps))
+    def __init__(self, model: SmallCNN, part: int) -> None:
+        self.model = copy.deepcopy(model)
+        self.part = part
+        self.steps = 0
+        mine = self.model.state_dict().values()
+        theirs = model.state_dict().values()  # the optimizer changes these tensors in place
+        self.pairs = list(zip(mine, theirs, strict=True))
 
-    return AveragedModel(model, avg_fn=follow, use_buffers=True)
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the weights that the model has now."""
+        share = self.part / (self.part + self.steps)
+        for average, current in self.pairs:
+            average.copy_(average + (current - average) * share)
+        self.steps += 1
 
 
 # --- training ---
@@ -386,9 +394,9 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
     torch.manual_seed(config.seed)
     device = train_set.labels.device
     model = SmallCNN().to(device)
-    if device.type == "cpu":  # the faster layout there; on MPS, torch has bugs in it
+    if device.type == "cpu":  # this order of the values in memory is faster there
         model = model.to(memory_format=torch.channels_last)
-    average = make_average(model, config)
+    average = RunningAverage(model, config.averaged_part)
     optimizer = Muon(model, config)
     scheduler = ReduceLROnPlateau(
         optimizer,
@@ -409,28 +417,28 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
         with tqdm(batches, title, total=steps, leave=False, disable=None) as bar:
             train_score = train_epoch(model, average, optimizer, bar)
         seconds = round(time.perf_counter() - started, 3)
-        test_score = evaluate(average.module, test_set)  # for the reader: it steers nothing
+        test_score = evaluate(average.model, test_set)  # for the reader: it decides nothing
         history.append(Epoch(epoch, learning_rate, *train_score, *test_score, seconds))
         print_epoch(history[-1], config.epochs)
-        if not math.isfinite(train_score.loss + test_score.loss):
+        if not math.isfinite(train_score.loss):
             raise Failure(f"the loss is not finite in epoch {epoch}; try a lower --lr")
         if epoch < config.epochs:  # after the last one, a cut would only be a puzzle in the log
             step_schedule(scheduler, train_score.loss)
-    model.load_state_dict(average.module.state_dict())
-    return model.eval(), history
+    return average.model.eval(), history
 
 
 def train_epoch(
     model: nn.Module,
-    average: AveragedModel,
+    average: RunningAverage,
     optimizer: torch.optim.Optimizer,
     bar: "tqdm[Batch]",
 ) -> Score:
     """Take a step for each batch of `bar`; return the score of the answers before each step."""
     model.train()
     device = next(model.parameters()).device
-    loss_sum = torch.zeros(1, device=device)  # kept there: reading it makes a GPU wait
-    correct = torch.zeros(1, dtype=torch.long, device=device)
+    # These stay on the device: reading them at every step would make a GPU wait.
+    loss_sum = torch.zeros((), device=device)
+    correct = torch.zeros((), dtype=torch.long, device=device)
     seen = 0
     for step, (images, labels) in enumerate(bar, start=1):
         logits = model(images)
@@ -438,7 +446,7 @@ def train_epoch(
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        average.update_parameters(model)
+        average.update()
         loss_sum += loss.detach() * len(labels)
         correct += (logits.argmax(dim=1) == labels).sum()
         seen += len(labels)
@@ -462,8 +470,8 @@ def step_schedule(scheduler: ReduceLROnPlateau, train_loss: float) -> None:
 def print_epoch(line: Epoch, epochs: int) -> None:
     """Print a line on training and one on the test.
 
-    The first is over augmented images, under dropout, each answered before the step it led to;
-    the second is of the averaged weights, which is why it is better.
+    Training looks worse than it is: its answers are to augmented images (but for the last epochs),
+    under dropout, and given while the weights still change. The test is of the averaged weights.
     """
     print(
         f"Epoch {line.epoch}/{epochs}: loss={line.train_loss:.3f}, "
@@ -505,12 +513,12 @@ def predict(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     Raises ValueError unless they are floats (N, 1, 28, 28) from 0, the background, to 1, ink.
     """
     shape = tuple(images.shape)
-    wanted = f"images must be floats (N, 1, {IMAGE_SIZE}, {IMAGE_SIZE}) from 0 to 1"
+    expected = f"images must be floats (N, 1, {IMAGE_SIZE}, {IMAGE_SIZE}) from 0 to 1"
     if not images.is_floating_point() or shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE):
-        raise ValueError(f"{wanted}, not {images.dtype} {shape}")
+        raise ValueError(f"{expected}, not {images.dtype} {shape}")
     if not ((images >= 0) & (images <= 1)).all():
-        raise ValueError(f"{wanted}, not from {images.min():g} to {images.max():g}")
-    probabilities, digits = compute_logits(model, images).softmax(dim=1).max(dim=1)
+        raise ValueError(f"{expected}, not from {images.min():g} to {images.max():g}")
+    probabilities, digits = compute_logits(model, images.float()).softmax(dim=1).max(dim=1)
     return digits, probabilities
 
 
@@ -534,6 +542,8 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> SmallCNN
     model = SmallCNN()
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:  # such as a missing permission
+        raise
     except Exception as error:  # whatever a broken or hostile file makes torch say
         raise Failure(f"{path} is not a file of weights ({type(error).__name__})") from error
     try:
@@ -562,8 +572,8 @@ def draw_mistakes(
     title_height = 68
     images = digits.images.cpu()
     labels = digits.labels.cpu()
-    probabilities, answers = logits.cpu().softmax(dim=1).max(dim=1)
-    wrong = (answers != labels).nonzero().flatten()
+    probabilities, predictions = logits.cpu().softmax(dim=1).max(dim=1)
+    wrong = (predictions != labels).nonzero().flatten()
     surest_first = wrong[probabilities[wrong].argsort(descending=True)]
     shown = surest_first[:limit].tolist()
 
@@ -580,17 +590,17 @@ def draw_mistakes(
         top = title_height + row * row_height
         digit = Image.fromarray(images[i, 0].numpy())
         page.paste(digit.resize((digit_size, digit_size), Image.Resampling.BICUBIC), (left, top))
-        caption = f"{labels[i]} read as {answers[i]}\n{probabilities[i]:.1%} sure"
+        caption = f"{labels[i]} read as {predictions[i]}\n{probabilities[i]:.1%} sure"
         draw.text((left, top + digit_size + 2), caption, "black", font)
     return page
 
 
-def print_table(labels: Tensor, answers: Tensor) -> None:
-    """Print how often each label (N,) got each answer (N,), and the accuracy of each label."""
-    cells = labels * NUM_CLASSES + answers
+def print_confusion_matrix(labels: Tensor, predictions: Tensor) -> None:
+    """Print how often each label (N,) was read as each digit, and the accuracy for each label."""
+    cells = labels * NUM_CLASSES + predictions  # a number for each pair, 0 to 99
     counts = cells.bincount(minlength=NUM_CLASSES**2).view(NUM_CLASSES, NUM_CLASSES)
-    header = "".join(f"{answer:>5}" for answer in range(NUM_CLASSES))
-    print(f"label  answered{header}  accuracy")
+    header = "".join(f"{digit:>5}" for digit in range(NUM_CLASSES))
+    print(f"label   read as{header}  accuracy")
     for label, row in enumerate(counts.tolist()):
         numbers = "".join(f"{count or '.':>5}" for count in row)
         accuracy = row[label] / max(1, sum(row))
@@ -612,11 +622,11 @@ def check_output_dir(folder: Path) -> None:
 def write_files(folder: Path, files: dict[str, bytes]) -> None:
     """Write all of `files` (name: content) into `folder`, or raise Failure.
 
-    Whatever happens, a kill included: every file is whole, and weights that are there with an
-    accuracy have that accuracy.
+    They are written elsewhere first, and then moved: whatever fails, and even after a kill, every
+    file is whole, and an accuracy is never beside the weights of another run.
     """
-    # A folder of this run's own, so that two runs at a time do not disturb each other.
     try:
+        # A folder of this run's own, so that two runs at a time do not disturb each other.
         new = Path(tempfile.mkdtemp(prefix="new-results-", dir=folder))
     except OSError as error:
         raise Failure(f"cannot write into {folder}: {error}") from error
@@ -627,34 +637,34 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
         shutil.rmtree(new, ignore_errors=True)
         raise Failure(f"cannot write {', '.join(files)} into {folder}: {error}") from error
     try:
-        with only_one_moves(folder):
-            # Without its accuracy first, for weights must never be there with another run's.
+        with one_run_at_a_time(folder):
             if WEIGHTS_FILE in files:
+                # The old accuracy goes first: from here on, weights may lack an accuracy ...
                 (folder / ACCURACY_FILE).unlink(missing_ok=True)
-            # Then the new weights, and after them, in the order of `files`, their accuracy.
+                # ... until the new weights are there.
+                os.replace(new / WEIGHTS_FILE, folder / WEIGHTS_FILE)
             for name in files:
-                os.replace(new / name, folder / name)
+                if name != WEIGHTS_FILE:
+                    os.replace(new / name, folder / name)
     except OSError as error:
-        raise Failure(f"cannot move the results, which are in {new}: {error}") from error
-    new.rmdir()
+        raise Failure(f"cannot move all results into {folder} ({error}): see {new}") from error
+    shutil.rmtree(new, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def only_one_moves(folder: Path, patience: float = 10.0) -> Iterator[None]:
+def one_run_at_a_time(folder: Path, patience: float = 10.0) -> Iterator[None]:
     """Wait until no other run moves its results into `folder`, and keep others waiting meanwhile.
 
-    Moving takes milliseconds, so a lock that is there for `patience` seconds was left by a run
-    that was killed.
+    Moving takes milliseconds. A lock that is still there after `patience` seconds was left by a
+    run that was killed, and is not waited for any longer.
     """
     lock = folder / "new-results-lock"
-    give_up = time.monotonic() + patience
-    while True:
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
         try:
             lock.mkdir()
             break
         except FileExistsError:
-            if time.monotonic() > give_up:
-                break
             time.sleep(0.05)
     try:
         yield
@@ -664,13 +674,13 @@ def only_one_moves(folder: Path, patience: float = 10.0) -> Iterator[None]:
 
 
 def write_mistakes(folder: Path, digits: Digits, logits: Tensor) -> None:
-    """Draw the mistakes into `folder`; if that cannot be written, it is no more than a warning."""
+    """Draw the mistakes into `folder`, or print a warning if that fails."""
     png = io.BytesIO()
-    draw_mistakes(digits, logits).save(png, "PNG")
     try:
+        draw_mistakes(digits, logits).save(png, "PNG")
         write_files(folder, {MISTAKES_FILE: png.getvalue()})
-    except Failure as failure:
-        print(f"warning: {failure}", file=sys.stderr)
+    except (Failure, ImportError) as error:  # there are Pillows without fonts
+        print(f"warning: {one_line(error)}", file=sys.stderr)
 
 
 def run_training(config: Config, train_set: Digits, test_set: Digits, output_dir: Path) -> None:
@@ -697,64 +707,69 @@ def run_training(config: Config, train_set: Digits, test_set: Digits, output_dir
     print("Training completed!")
 
 
-def run_evaluation(weights: Path, test_set: Digits, output_dir: Path) -> None:
-    """Test the network with these `weights`, and compare with the accuracy file beside them.
-
-    Raises Failure if that claims something else. Another processor rounds differently, which has
-    changed the answers to one or two images; that much is let pass, and said.
-    """
-    logits = compute_logits(load_model(weights, test_set.labels.device), test_set.images / 255)
+def run_evaluation(model: SmallCNN, test_set: Digits, claim: Path, output_dir: Path) -> None:
+    """Test `model`, and compare with the accuracy in the file `claim`; raise as check_claim does."""
+    logits = compute_logits(model, test_set.images / 255)
     score = score_logits(logits, test_set.labels)
-    print_test(score)
     count = len(test_set.labels)
+    print_test(score)
     standard_error = math.sqrt(score.accuracy * (1 - score.accuracy) / count)
     print(f"Standard error of the accuracy: {standard_error:.2%} ({count} images)")
-    print_table(test_set.labels, logits.argmax(dim=1))
+    print_confusion_matrix(test_set.labels, logits.argmax(dim=1))
     write_mistakes(output_dir, test_set, logits)
+    check_claim(claim, score.accuracy, count)
 
-    claim = weights.with_name(ACCURACY_FILE)
+
+def check_claim(claim: Path, accuracy: float, count: int) -> None:
+    """Say whether the file `claim` has this `accuracy` on `count` images, or raise Failure.
+
+    Another processor rounds differently, which has changed the answers to one or two images. That
+    much is accepted, and said.
+    """
     if not claim.is_file():
         raise Failure(f"there is no {claim} to compare with: training writes one")
     try:
         claimed = float(claim.read_text(encoding="ascii"))
     except ValueError as error:
         raise Failure(f"{claim} is not an accuracy in percent: {one_line(error)}") from error
-    images_apart = abs(claimed / 100 - score.accuracy) * count
-    if images_apart < 0.5:
+    different_images = abs(claimed / 100 - accuracy) * count
+    if different_images < 0.5:
         print(f"{claim} claims the same: {claimed:.2f}")
-    elif images_apart < 2.5:
-        print(f"{claim} claims {claimed:.2f}; another processor may round one or two images away")
+    elif different_images < 2.5:
+        print(f"{claim} claims {claimed:.2f}: one or two images, as another processor may round")
     else:
-        measured = accuracy_text(score.accuracy)
+        measured = accuracy_text(accuracy)
         raise Failure(f"{claim} claims {claimed:.2f}, but these weights give {measured}")
 
 
 # --- command line ---
 def number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
     """Return a function for argparse that reads a number of this kind, from `low` to `high`."""
+    kind_name = "whole number" if kind is int else "number"
 
     def read(text: str) -> float:
+        problem = argparse.ArgumentTypeError(f"{text!r} is no {kind_name} from {low} to {high}")
         try:
             value = kind(text)
         except ValueError:
-            value = math.nan
-        if not low <= value <= high:  # true for NaN as well
-            raise argparse.ArgumentTypeError(f"{text!r} is no number from {low} to {high}")
+            raise problem from None
+        if not low <= value <= high:  # NaN is not, either
+            raise problem
         return value
 
     return read
 
 
-def folder(text: str) -> Path:
+def expanded_path(text: str) -> Path:
     """Return the path that `text` means; shells leave the ~ in --option=~/folder to us."""
-    return Path(text).expanduser()
+    return Path(os.path.expanduser(text))
 
 
 def default_threads() -> int:
-    """Return half the number of processor cores, or what OMP_NUM_THREADS says.
+    """Return half the number of processors, or what OMP_NUM_THREADS says.
 
-    Threads wait for each other at every operation, so that with a thread for each core a single
-    busy program beside this one makes it several times slower.
+    With all of them, a single busy program beside this one would make it several times slower: at
+    every operation, all threads wait for the slowest.
     """
     if "OMP_NUM_THREADS" in os.environ:
         return torch.get_num_threads()
@@ -780,7 +795,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--lr",
         type=number(float, 1e-9, 10),
         default=Config.lr,
-        help="initial learning rate of the convolution filters; all else has half of it",
+        help="initial learning rate of the convolution filters",
     )
     add(
         "--seed",
@@ -795,8 +810,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default=default_threads(),
         help="of the CPU; more are faster only while nothing else runs",
     )
-    add("--data-dir", type=folder, default="data", help="where MNIST is, or is downloaded to")
-    add("--output-dir", type=folder, default=".", help="where results are written")
+    add(
+        "--data-dir", type=expanded_path, default="data", help="where MNIST is, or is downloaded to"
+    )
+    add("--output-dir", type=expanded_path, default=".", help="where results are written")
     add("--evaluate", action="store_true", help="test the saved weights instead of training")
     return parser.parse_args(argv)
 
@@ -820,7 +837,9 @@ def run(args: argparse.Namespace) -> int:
     if args.evaluate:
         is_default = args.output_dir == Path(".")
         weights = find_weights() if is_default else args.output_dir / WEIGHTS_FILE
-        run_evaluation(weights, load_digits(args.data_dir, "t10k", device), args.output_dir)
+        model = load_model(weights, device)
+        test_set = load_digits(args.data_dir, "t10k", device)
+        run_evaluation(model, test_set, weights.with_name(ACCURACY_FILE), args.output_dir)
     else:
         check_output_dir(args.output_dir)
         config = Config(epochs=args.epochs, batch_size=args.batch_size, lr=args.lr, seed=args.seed)
@@ -838,13 +857,14 @@ def prepare_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def exit_code(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
-    """Return the exit code of `run`, or say in one line what went wrong and return 1 (130: Ctrl-C).
+def exit_code(program: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Return the exit code of `program`, run with `args`.
 
-    A bug is none of the things that are expected, and shows its traceback.
+    What can be expected to fail becomes one line on standard error: 1, or 130 after Ctrl-C. A bug
+    is none of that, and shows its traceback.
     """
     try:
-        code = run(args)
+        code = program(args)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # nobody reads on, as behind "| head": end quietly
@@ -854,7 +874,7 @@ def exit_code(run: Callable[[argparse.Namespace], int], args: argparse.Namespace
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        print("error: out of memory; a smaller --batch-size needs less", file=sys.stderr)
+        print("error: out of memory", file=sys.stderr)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -862,12 +882,9 @@ def exit_code(run: Callable[[argparse.Namespace], int], args: argparse.Namespace
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether torch or Python ran out of memory; on the CPU, torch has no type for that."""
-    return (
-        isinstance(error, MemoryError | torch.OutOfMemoryError)
-        or "can't allocate memory" in str(error)
-        or "not enough memory" in str(error)
-    )
+    """Tell whether there is not enough memory; torch says so in a different way on each device."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or any(w in str(error).lower() for w in words)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -191,8 +191,10 @@ def test_without_an_accelerator_auto_is_the_cpu(monkeypatch):
 
 EXPECTED_FAILURES = {
     "out of memory": MemoryError(),
-    "out of memory;": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB"),
-    "out of memory; ": RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    "error: out of memory": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB"),
+    "error: out of memory\n": RuntimeError(
+        "[enforce fail] DefaultCPUAllocator: can't allocate memory"
+    ),
     "Input/output error": OSError(5, "Input/output error"),
     "it is broken": Failure("it\n  is broken"),
 }
@@ -306,7 +308,7 @@ def test_a_move_that_fails_never_mixes_weights_and_accuracy(due, two_runs, monke
     failure = run_again(old, due, "replace", os, monkeypatch)
     assert pair(old) == {1: (before[0], None), 2: (after[0], None)}.get(due, after)
     # What could not be moved is where the line says:
-    kept = Path(re.search(r"the results, which are in (\S+):", str(failure))[1])
+    kept = Path(re.search(r"see (\S+)$", str(failure))[1])
     moved = ["final_model.pth", "test_accuracy.txt", "history.csv", "settings.json"][: due - 1]
     assert contents(kept) | {name: contents(old)[name] for name in moved} == {
         name: content for name, content in contents(new).items() if name != "mistakes.png"
@@ -338,7 +340,7 @@ def test_two_runs_that_end_together_each_succeed_and_do_not_mix(two_runs, tmp_pa
 
 def test_the_lock_of_a_run_that_was_killed_is_not_waited_for_for_ever(tmp_path):
     (tmp_path / "new-results-lock").mkdir()
-    with mc.only_one_moves(tmp_path, patience=0.1):
+    with mc.one_run_at_a_time(tmp_path, patience=0.1):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -488,9 +490,9 @@ def test_evaluate_without_a_claim_says_what_to_do(finished_run, data_dir, tmp_pa
 
 
 def test_the_table_counts_each_label_against_each_answer(capsys):
-    mc.print_table(torch.tensor([0, 0, 1, 1, 1, 7]), torch.tensor([0, 0, 7, 1, 7, 2]))
+    mc.print_confusion_matrix(torch.tensor([0, 0, 1, 1, 1, 7]), torch.tensor([0, 0, 7, 1, 7, 2]))
     header, *rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert header == ["label", "answered", *"0123456789", "accuracy"]
+    assert header == ["label", "read", "as", *"0123456789", "accuracy"]
     assert rows[0] == ["0", "2", *".........", "100.00%"]
     assert rows[1] == ["1", ".", "1", *".....", "2", ".", ".", "33.33%"]
     assert rows[7] == ["7", ".", ".", "1", *".......", "0.00%"]
@@ -499,8 +501,8 @@ def test_the_table_counts_each_label_against_each_answer(capsys):
 CLAIMS = {  # of 330 images, of which the network answers all but one
     "99.70": (0, "claims the same: 99.70"),
     "99.70\n": (0, "claims the same: 99.70"),
-    "100.00": (0, "claims 100.00; another processor may round one or two images away"),
-    "99.09": (0, "claims 99.09; another processor may round one or two images away"),
+    "100.00": (0, "claims 100.00: one or two images, as another processor may round"),
+    "99.09": (0, "claims 99.09: one or two images, as another processor may round"),
     "98.79": (1, "claims 98.79, but these weights give 99.70"),
     "99,70": (1, "is not an accuracy in percent"),
     "": (1, "is not an accuracy in percent"),

@@ -7,7 +7,6 @@ from unittest.mock import Mock
 import pytest
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 import mnist_classifier as mc
@@ -117,14 +116,14 @@ def test_the_score_of_an_epoch_counts_images_not_batches_which_leave_no_gradient
     model = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
     model[1].bias.data = 5 * torch.eye(10)[0]  # the logits of black images
     frozen = torch.optim.SGD(model.parameters(), lr=0.0)
-    average = AveragedModel(model)
+    average = Mock()
     black = torch.zeros(6, 1, 28, 28)
     batches = [(black, torch.full((6,), 0)), (black[:2], torch.full((2,), 3))]
     score = mc.train_epoch(model.eval(), average, frozen, tqdm(batches, disable=True))
     assert score.loss == pytest.approx(math.log(math.exp(5) + 9) - 5 * 6 / 8, rel=1e-5)
     assert score.accuracy == 6 / 8
     assert model.training
-    assert average.n_averaged == 2
+    assert average.update.call_count == 2
     last = model[1].bias.softmax(0) - torch.eye(10)[3]  # what the last batch alone asks for
     torch.testing.assert_close(model[1].bias.grad, last)
 
@@ -138,7 +137,7 @@ def test_the_bar_shows_loss_and_accuracy_as_they_stand():
     bar = tqdm(batches, file=io.StringIO())
     shown = Mock(wraps=bar.set_postfix_str)
     bar.set_postfix_str = shown
-    mc.train_epoch(model, AveragedModel(model), frozen, bar)
+    mc.train_epoch(model, Mock(), frozen, bar)
     assert [call.args[0].split(", ")[1] for call in shown.mock_calls] == [
         "acc=100.00%",
         "acc=50.00%",
@@ -203,8 +202,6 @@ def test_the_last_sixth_of_the_epochs_sees_the_images_as_they_are(epochs, clean,
 def test_a_loss_that_is_not_finite_ends_the_training(loss, monkeypatch):
     with pytest.raises(Failure, match="not finite in epoch 2; try a lower --lr"):
         history_of([1.0, loss, 1.0], Config(epochs=3), monkeypatch)
-    with pytest.raises(Failure, match="not finite in epoch 1"):
-        history_of([1.0], Config(epochs=1), monkeypatch, test_loss=loss)
 
 
 # --- optimiser and average ---
@@ -247,13 +244,13 @@ def test_the_optimizer_steps_with_nesterov_momentum_orthogonal_for_filters_alone
 
 def test_the_average_follows_weights_and_statistics_with_a_growing_memory():
     model = nn.BatchNorm1d(1)
-    average = mc.make_average(model, Config(average_memory=1 / 3))
+    average = mc.RunningAverage(model, part=3)
     for value in (5.0, -2.0, 7.0, 1.0):  # shares of the new value: all, 3/4, 3/5, 3/6
         model.running_mean.fill_(value)
         model.weight.data.fill_(-value)
-        average.update_parameters(model)
-    assert average.module.running_mean.item() == pytest.approx(2.55)
-    assert average.module.weight.item() == pytest.approx(-2.55)
+        average.update()
+    assert average.model.running_mean.item() == pytest.approx(2.55)
+    assert average.model.weight.item() == pytest.approx(-2.55)
 
 
 def test_the_seed_decides_everything_and_the_average_is_tested_and_returned():
@@ -267,4 +264,4 @@ def test_the_seed_decides_everything_and_the_average_is_tested_and_returned():
 
     assert torch.equal(weights(seed=3), weights(seed=3))
     assert not torch.equal(weights(seed=3), weights(seed=4))
-    assert not torch.equal(weights(seed=3), weights(seed=3, average_memory=1))
+    assert not torch.equal(weights(seed=3), weights(seed=3, averaged_part=1))
