@@ -176,10 +176,9 @@ def test_the_schedule_waits_as_long_as_its_patience(monkeypatch):
 
 def test_a_cut_is_said_and_after_the_last_epoch_there_is_none(monkeypatch, capsys):
     history_of([1.0, 1.0, 1.0], Config(epochs=3, lr=0.1), monkeypatch)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if "rate" in line] == [
-        "Reduced the learning rates to 0.05, 0.025"
-    ]
+    lines = [line for line in capsys.readouterr().out.splitlines() if "rate" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("Reduced the learning rates to 0.05")
 
 
 def test_the_history_has_the_training_score_and_the_test_score(monkeypatch):
