@@ -153,32 +153,41 @@ def history_of(losses, config: Config, monkeypatch, test_loss=0.4) -> list[mc.Ep
     return train(config, grey_digits(), draw_digits(5, seed=7))[1]
 
 
+def relative_rates(history: list[mc.Epoch]) -> list[float]:
+    """The learning rates, as shares of the first."""
+    return [epoch.learning_rate / history[0].learning_rate for epoch in history]
+
+
 def test_the_schedule_halves_the_rate_after_an_epoch_without_progress(monkeypatch):
     losses = [1.0, 0.8, 0.76, 0.704, 0.71, 0.9]  # 20, 5 and 12 % lower than the last progress
     config = Config(epochs=6, lr=1.0, lr_threshold=0.1)
     history = history_of(losses, config, monkeypatch)
-    assert [epoch.learning_rate for epoch in history] == [1, 1, 1, 0.5, 0.5, 0.25]
+    assert relative_rates(history) == [1, 1, 1, 0.5, 0.5, 0.25]
     assert [epoch.train_loss for epoch in history] == losses
 
 
 def test_progress_is_measured_from_the_last_loss_that_was_progress(monkeypatch):
     losses = [1.0, 0.96, 0.93, 0.93]  # the third is not 5 % below the second, but below the first
     history = history_of(losses, Config(epochs=4, lr=1.0, lr_threshold=0.05), monkeypatch)
-    assert [epoch.learning_rate for epoch in history] == [1, 1, 0.5, 0.5]
+    assert relative_rates(history) == [1, 1, 0.5, 0.5]
 
 
 def test_the_schedule_waits_as_long_as_its_patience(monkeypatch):
     config = Config(epochs=6, lr=1.0, lr_factor=0.1, lr_patience=2, lr_threshold=0.0)
     history = history_of([1.0] * 6, config, monkeypatch)
-    rates = [epoch.learning_rate for epoch in history]
-    assert rates == pytest.approx([1, 1, 1, 1, 0.1, 0.1])
+    assert relative_rates(history) == pytest.approx([1, 1, 1, 1, 0.1, 0.1])
 
 
 def test_a_cut_is_said_and_after_the_last_epoch_there_is_none(monkeypatch, capsys):
     history_of([1.0, 1.0, 1.0], Config(epochs=3, lr=0.1), monkeypatch)
     lines = [line for line in capsys.readouterr().out.splitlines() if "rate" in line]
     assert len(lines) == 1
-    assert lines[0].startswith("Reduced the learning rates to 0.05")
+    assert lines[0].startswith("Reduced the learning rates to 0.")
+
+
+def test_the_first_learning_rates_are_those_of_the_configuration():
+    groups = Muon(SmallCNN(), Config(lr=0.3, lr_ratio=0.2)).param_groups
+    assert [group["lr"] for group in groups] == pytest.approx([0.3, 0.06])
 
 
 def test_the_history_has_the_training_score_and_the_test_score(monkeypatch):
