@@ -4,16 +4,22 @@ Those that want `shipped_model` are about the shipped weights, and are skipped o
 replaced them, or the network is another.
 """
 
+import dataclasses
 import re
 import runpy
+import subprocess
 import sys
 import tomllib
+from unittest.mock import Mock
 
 import pytest
+import torch
+import torchvision
 
 import digit_reader
 import mnist_classifier as mc
 from tests.conftest import ROOT
+from tests.drawn_digits import draw_digits
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DRAW_PICTURES = ROOT / ".github" / "draw_pictures.py"
@@ -54,10 +60,71 @@ def test_the_page_has_every_option_with_the_default_of_the_program(program, caps
     rows = dict(re.findall(r"^\| `(--[a-z-]+)[^|]*\| `?([^|`]*)", README, re.MULTILINE))
     assert options <= rows.keys()
     if program is mc:
-        args = mc.parse_args([])
-        for option in ("--epochs", "--batch-size", "--lr", "--seed", "--device", "--data-dir"):
-            value = getattr(args, option.removeprefix("--").replace("-", "_"))
-            assert rows[option].strip() == str(value), option
+        args = vars(mc.parse_args([])) | {"threads": "half of the processors", "evaluate": "off"}
+        for option in options:
+            assert rows[option].strip() == str(args[option[2:].replace("-", "_")]), option
+
+
+def python_block(word: str) -> str:
+    """The block of Python on the page that has this word in it."""
+    (block,) = [block for block in blocks("python") if word in block]
+    return block
+
+
+def test_the_page_reads_a_digit_from_python(shipped_model, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    exec(python_block("read_digit"), {})
+    assert re.fullmatch(r"5 0\.9\d+\n|5 1\.0\n", capsys.readouterr().out)
+
+
+def short_config(**settings) -> mc.Config:
+    return dataclasses.replace(mc.Config(epochs=1, batch_size=16), **settings)
+
+
+def test_the_page_tries_a_change_on_six_folds(monkeypatch, capsys):
+    digits = draw_digits(60, seed=1)
+    monkeypatch.setattr(mc, "load_mnist", lambda *_: (digits, digits))
+    train = Mock(wraps=mc.train)
+    monkeypatch.setattr(mc, "train", train)
+    scope: dict = {}
+    code = python_block("fold_of").replace("mc.Config(", "short_config(")
+    exec(code, scope | {"short_config": short_config})
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("error %")]
+    assert len(lines) == 6
+    sizes = [(len(call.args[1].labels), len(call.args[2].labels)) for call in train.mock_calls]
+    assert sizes == [(50, 10)] * 6
+    judged = torch.cat([call.args[2].images for call in train.mock_calls])
+    assert torch.equal(judged, digits.images)
+
+
+def test_the_page_trains_on_another_data_set(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def fashion(folder: str, train: bool, download: bool) -> Mock:
+        images, labels = draw_digits(40 if train else 20, seed=2)
+        return Mock(data=images.squeeze(1), targets=labels)
+
+    monkeypatch.setattr(torchvision.datasets, "FashionMNIST", fashion)
+    monkeypatch.setattr(mc, "Config", short_config)
+    code = python_block("FashionMNIST")
+    assert len(code.splitlines()) <= 8
+    scope: dict = {}
+    exec(code, scope)
+    assert len(scope["history"]) == 1
+    assert isinstance(scope["model"], mc.SmallCNN)
+
+
+def test_the_page_sums_up_ten_seeds(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for seed, accuracy in enumerate(("99.60", "99.66", "99.63")):
+        (tmp_path / "runs" / str(seed)).mkdir(parents=True)
+        (tmp_path / "runs" / str(seed) / "test_accuracy.txt").write_text(accuracy, "ascii")
+    code = re.search(r'python -c "\n(.*?)^"', blocks("sh")[2], re.MULTILINE | re.DOTALL)[1]
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    expected = "n 3, mean 99.630, standard deviation 0.030, worst 99.6, best 99.66\n"
+    assert result.stdout == expected
 
 
 def test_the_accuracy_of_the_shipped_weights_is_the_one_of_the_page(shipped_model):
