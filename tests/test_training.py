@@ -36,7 +36,7 @@ def test_the_score_weighs_every_image_the_same():
 
 
 # --- augmentation ---
-STILL = {"rotation": 0, "translation": 0, "scale": 0, "shear": 0}
+STILL = {"rotation": 0, "translation": 0, "scale": 0, "shear": 0, "elastic": 0}
 
 
 def dots(count: int, row: int, column: int) -> torch.Tensor:
@@ -84,6 +84,24 @@ def test_augmentation_goes_to_its_limits_and_no_further(limit, dot, what, low, h
     assert high - slack < values.max() < high + slack / 2
 
 
+def test_bending_displaces_each_point_by_a_normal_amount_along_each_axis():
+    images = mc.augment(dots(2000, 0, 0), Config(**STILL | {"elastic": 0.7}))
+    places = measure(images)
+    for axis in ("row", "column"):
+        assert places[axis].mean().abs() < 0.1
+        assert 0.45 < places[axis].std() < 0.7
+    assert torch.corrcoef(torch.stack([places["row"], places["column"]]))[0, 1].abs() < 0.1
+
+
+def test_bending_is_smooth():
+    line = torch.zeros(500, 1, 28, 28)
+    line[:, :, 13:15] = 1  # from left to right
+    bent = mc.augment(line, Config(**STILL | {"elastic": 1.0}))[:, 0]
+    rows = (torch.arange(28.0) @ bent) / bent.sum(dim=1)  # (N, 28), where it is in each column
+    assert rows[:, 4:-4].std() > 0.5
+    assert (rows[:, 5:-4] - rows[:, 4:-5]).abs().mean() < 0.25
+
+
 def test_augmentation_keeps_each_image_in_its_place_and_fills_in_black():
     images = torch.linspace(0.1, 1, 20).view(-1, 1, 1, 1) * dots(20, 0, 0)
     brightest = mc.augment(images, Config()).amax(dim=(1, 2, 3))
@@ -99,50 +117,106 @@ def grey_digits() -> Digits:
     return Digits(greys.expand(10, 1, 28, 28), torch.arange(10))
 
 
+def test_easy_images_are_skipped_at_random_and_the_others_count_for_them():
+    losses = torch.tensor([0.1] * 900 + [2.0] * 100)  # the mean is 0.29
+    places, weights = mc.choose_images(losses, skipped_share=0.6)
+    is_easy = places < 900
+    assert (~is_easy).sum() == 100  # all that are not easy
+    assert 300 < is_easy.sum() < 420  # 360 expected
+    assert len(places.unique()) == len(places)
+    torch.testing.assert_close(weights, torch.where(is_easy, 2.5, 1.0))
+    assert not torch.equal(places, places.sort().values)
+    again, _ = mc.choose_images(losses, skipped_share=0.6)
+    assert set(again.tolist()) != set(places.tolist())
+
+
+@pytest.mark.parametrize(("losses", "share"), [([0.1, 0.1, 0.1, 5.0], 0.0), ([1.0] * 4, 0.9)])
+def test_nothing_is_skipped_without_a_share_or_if_all_are_alike(losses, share):
+    places, weights = mc.choose_images(torch.tensor(losses * 50), share)
+    assert torch.equal(places.sort().values, torch.arange(200))
+    assert torch.equal(weights, torch.ones(200))
+
+
+def test_the_clean_epochs_skip_nothing(monkeypatch):
+    choose = Mock(wraps=mc.choose_images)
+    monkeypatch.setattr(mc, "choose_images", choose)
+    history_of([1.0] * 12, Config(epochs=12, skipped_share=0.3), monkeypatch)
+    assert [call.args[1] for call in choose.mock_calls] == [0.3] * 10 + [0.0] * 2
+
+
 @pytest.mark.parametrize("augmented", [False, True])
-def test_batches_show_every_image_once_in_random_order_with_its_label(augmented, monkeypatch):
+def test_batches_have_the_chosen_images_with_their_labels_and_weights(augmented, monkeypatch):
     monkeypatch.setattr(mc, "augment", lambda images, config: images / 2)
-    batches = list(mc.make_batches(grey_digits(), Config(batch_size=4), augmented))
-    assert [len(labels) for _, labels in batches] == [4, 4, 2]
-    labels = torch.cat([labels for _, labels in batches])
-    assert not torch.equal(labels, torch.arange(10))
-    assert torch.equal(labels.sort().values, torch.arange(10))
-    shown = torch.cat([images[:, 0, 14, 14] for images, _ in batches])
+    places = torch.tensor([7, 0, 3, 9, 1])
+    weights = torch.tensor([1.0, 2.0, 1.0, 2.0, 2.0])
+    config = Config(batch_size=2)
+    batches = list(mc.make_batches(grey_digits(), places, weights, config, augmented))
+    assert [len(batch.labels) for batch in batches] == [2, 2, 1]
+    images, labels, batch_places, batch_weights = (
+        torch.cat(parts) for parts in zip(*batches, strict=True)
+    )
+    assert torch.equal(labels, places)
+    assert torch.equal(batch_places, places)
+    assert torch.equal(batch_weights, weights)
     expected = labels * 20 / 255 / (2 if augmented else 1)  # augmented, and then normalised
-    torch.testing.assert_close(shown, (expected - mc.MEAN) / mc.STD)
+    torch.testing.assert_close(images[:, 0, 14, 14], (expected - mc.MEAN) / mc.STD)
 
 
-def test_the_score_of_an_epoch_counts_images_not_batches_which_leave_no_gradient():
+def bias_model() -> nn.Module:
+    """A network whose logits, for black images, are 5 for a 0 and 0 for the others."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
-    model[1].bias.data = 5 * torch.eye(10)[0]  # the logits of black images
+    model[1].bias.data = 5 * torch.eye(10)[0]
+    return model
+
+
+def black_batch(labels: list[int], places: list[int], weights: list[float]) -> mc.Batch:
+    images = torch.zeros(len(labels), 1, 28, 28)
+    return mc.Batch(
+        images, torch.tensor(labels), torch.tensor(places), torch.tensor(weights).float()
+    )
+
+
+LOSS_OF_0 = math.log(math.exp(5) + 9) - 5
+LOSS_OF_3 = math.log(math.exp(5) + 9)
+
+
+def test_an_epoch_weighs_images_not_batches_and_remembers_the_loss_of_each():
+    model = bias_model()
     frozen = torch.optim.SGD(model.parameters(), lr=0.0)
     average = Mock()
-    black = torch.zeros(6, 1, 28, 28)
-    batches = [(black, torch.full((6,), 0)), (black[:2], torch.full((2,), 3))]
-    score = mc.train_epoch(model.eval(), average, frozen, tqdm(batches, disable=True))
-    assert score.loss == pytest.approx(math.log(math.exp(5) + 9) - 5 * 6 / 8, rel=1e-5)
-    assert score.accuracy == 6 / 8
+    losses = torch.ones(6)
+    batches = [black_batch([0, 0, 3], [4, 1, 2], [2, 2, 1]), black_batch([3], [5], [1])]
+    score = mc.train_epoch(model.eval(), average, frozen, tqdm(batches, disable=True), losses)
+    assert score.loss == pytest.approx((4 * LOSS_OF_0 + 2 * LOSS_OF_3) / 6, rel=1e-5)
+    assert score.accuracy == pytest.approx(4 / 6)
+    remembered = torch.tensor([1, LOSS_OF_0, LOSS_OF_3, 1, LOSS_OF_0, LOSS_OF_3])
+    torch.testing.assert_close(losses, remembered)
     assert model.training
     assert average.update.call_count == 2
-    last = model[1].bias.softmax(0) - torch.eye(10)[3]  # what the last batch alone asks for
-    torch.testing.assert_close(model[1].bias.grad, last)
+
+
+def test_the_gradient_is_that_of_the_weighted_images_of_the_last_batch():
+    model = bias_model()
+    frozen = torch.optim.SGD(model.parameters(), lr=0.0)
+    batches = [black_batch([0, 1], [0, 1], [1, 1]), black_batch([3, 0], [2, 3], [2, 1])]
+    mc.train_epoch(model, Mock(), frozen, tqdm(batches, disable=True), torch.ones(4))
+    answer = model[1].bias.softmax(0)
+    expected = (2 * (answer - torch.eye(10)[3]) + (answer - torch.eye(10)[0])) / 2
+    torch.testing.assert_close(model[1].bias.grad, expected)
 
 
 def test_the_bar_shows_loss_and_accuracy_as_they_stand():
-    model = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
-    model[1].bias.data = 5 * torch.eye(10)[0]  # the logits of black images
+    model = bias_model()
     frozen = torch.optim.SGD(model.parameters(), lr=0.0)
-    right = (torch.zeros(4, 1, 28, 28), torch.zeros(4, dtype=torch.long))
-    batches = [right] * 20 + [(right[0], right[1] + 3)] * 20
-    bar = tqdm(batches, file=io.StringIO())
+    right = black_batch([0], [0], [1])
+    wrong = black_batch([3], [1], [1])
+    bar = tqdm([right] * 20 + [wrong] * 20, file=io.StringIO())
     shown = Mock(wraps=bar.set_postfix_str)
     bar.set_postfix_str = shown
-    mc.train_epoch(model, Mock(), frozen, bar)
-    assert [call.args[0].split(", ")[1] for call in shown.mock_calls] == [
-        "acc=100.00%",
-        "acc=50.00%",
-    ]
-    assert shown.mock_calls[0].args[0].startswith("loss=0.059, ")
+    mc.train_epoch(model, Mock(), frozen, bar, torch.ones(2))
+    first, second = (call.args[0] for call in shown.mock_calls)
+    assert first == f"loss={LOSS_OF_0:.3f}, acc=100.00%"
+    assert second == f"loss={(LOSS_OF_0 + LOSS_OF_3) / 2:.3f}, acc=50.00%"
 
 
 def history_of(losses, config: Config, monkeypatch, test_loss=0.4) -> list[mc.Epoch]:
@@ -201,7 +275,7 @@ def test_the_last_sixth_of_the_epochs_sees_the_images_as_they_are(epochs, clean,
     make_batches = Mock(return_value=[])
     monkeypatch.setattr(mc, "make_batches", make_batches)
     history_of([1.0] * epochs, Config(epochs=epochs), monkeypatch)
-    augmented = [call.kwargs["augmented"] for call in make_batches.mock_calls]
+    augmented = [call.args[4] for call in make_batches.mock_calls]
     assert augmented == [True] * (epochs - clean) + [False] * clean
     assert {len(call.args[0].labels) for call in make_batches.mock_calls} == {10}  # training images
 
