@@ -41,6 +41,9 @@ SURE = 0.95  # answers with a lower probability are marked
 GRID = 256  # the digit is looked for in about GRID x GRID pixels, more in a long picture
 LOADED_SIZE = 3 * GRID // 2  # a picture is loaded with about this height and width, or more
 DIGIT_SIZE = 20  # pixels: the longer side of MNIST's digits
+MNIST_OFF_CENTRE = 1.0  # pixels: an image of MNIST has its centre of mass as near to the middle,
+MNIST_BRIGHTEST = 200  # of 255: has a pixel as bright,
+MNIST_EDGE = 10  # of 255: and its digit, down to this grey, is about DIGIT_SIZE long
 
 # The formats that Pillow is asked for. EPS is not among them: it is a program, to be run.
 FORMATS = ["AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "TGA"]
@@ -116,7 +119,20 @@ def find_digit(picture: Image.Image) -> tuple[Tensor, str | None]:
 def is_like_mnist(pixels: Tensor) -> bool:
     """Tell whether grey values (H, W), 0 to 255, are an image of MNIST already."""
     is_small = pixels.shape == (IMAGE_SIZE, IMAGE_SIZE)
-    return is_small and bool(pixels.median() == 0) and bool(pixels.max() > 30)
+    if not is_small or pixels.median() > 0 or pixels.max() < MNIST_BRIGHTEST:
+        return False
+    size = size_of(box_of(pixels > MNIST_EDGE))
+    has_size = abs(size - DIGIT_SIZE) <= 1
+    off_centre = max(abs(place - IMAGE_SIZE / 2) for place in centre_of_mass(pixels))
+    return has_size and off_centre <= MNIST_OFF_CENTRE
+
+
+def centre_of_mass(ink: Tensor) -> tuple[float, float]:
+    """Return how far down and how far across the centre of mass of `ink` (H, W) is, in pixels."""
+    height, width = ink.shape
+    down = ink.sum(1) @ (torch.arange(height) + 0.5) / ink.sum()
+    across = ink.sum(0) @ (torch.arange(width) + 0.5) / ink.sum()
+    return down.item(), across.item()
 
 
 def centre(ink: Tensor) -> Tensor:
@@ -124,10 +140,9 @@ def centre(ink: Tensor) -> Tensor:
     darkest = ink.quantile(0.95).clamp(min=0.5 * ink.max())
     ink = (ink / darkest).clamp(max=1)  # thin strokes have faded when the digit was scaled
     height, width = ink.shape
-    row = ink.sum(1) @ (torch.arange(height) + 0.5) / ink.sum()
-    column = ink.sum(0) @ (torch.arange(width) + 0.5) / ink.sum()
-    top = min(max(0, round(IMAGE_SIZE / 2 - row.item())), IMAGE_SIZE - height)
-    left = min(max(0, round(IMAGE_SIZE / 2 - column.item())), IMAGE_SIZE - width)
+    row, column = centre_of_mass(ink)
+    top = min(max(0, round(IMAGE_SIZE / 2 - row)), IMAGE_SIZE - height)
+    left = min(max(0, round(IMAGE_SIZE / 2 - column)), IMAGE_SIZE - width)
     bottom = IMAGE_SIZE - height - top
     right = IMAGE_SIZE - width - left
     return F.pad(ink, (left, right, top, bottom)).unsqueeze(0)
