@@ -56,6 +56,8 @@ PIECE_INK = 0.33  # and more belongs to a piece
 REST_INK = 0.35  # what is left without a frame has some that is darker, or is nothing
 EDGE_INK = 0.15  # the soft edge of a stroke begins here ...
 FULL_INK = 0.75  # ... and ends here; of the digit's own dark ink, not the picture's
+THIN = 1 / 14  # of the digit's size: thinner strokes ...
+WIDENED = 0.1  # ... are made as wide as this
 FAINTEST = 0.12  # ink that is less dark than this, relative to the paper, is none
 
 # What is a digit, and what belongs to it.
@@ -401,7 +403,27 @@ def cut_out_strokes(ink: Tensor, parts: list[Piece]) -> Tensor:
     ink = ink * dilate(strokes.float(), 2)  # with their soft edges, without what is farther away
     top, left, bottom, right = box_around(parts)
     digit = ink[top:bottom, left:right]
-    return ((digit - EDGE_INK) / (FULL_INK - EDGE_INK)).clamp(0, 1)
+    return widen(((digit - EDGE_INK) / (FULL_INK - EDGE_INK)).clamp(0, 1))
+
+
+def widen(digit: Tensor) -> Tensor:
+    """Return `digit` (H, W) with strokes that do not fade when it is scaled to 20 pixels."""
+    size = max(digit.shape)
+    width = stroke_width(digit)
+    if width >= THIN * size:
+        return digit
+    reach = round((WIDENED * size - width) / 2)
+    return F.max_pool2d(F.pad(digit, [reach] * 4)[None], 2 * reach + 1, 1, reach)[0]
+
+
+def stroke_width(ink: Tensor) -> float:
+    """Return how wide, in pixels, the strokes of `ink` (H, W) are: twice their area by their edge.
+
+    The edge is the change from pixel to pixel, down and across: 4 / pi as much as its length.
+    """
+    ink = F.pad(ink, [1] * 4)
+    edge = ink.diff(dim=0).abs().sum() + ink.diff(dim=1).abs().sum()
+    return (2 * 4 / math.pi * ink.sum() / edge.clamp(min=1)).item()
 
 
 # --- command line ---
