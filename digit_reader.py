@@ -54,7 +54,7 @@ MAX_PIXELS = 40_000_000  # of all others
 # What counts as ink, as a share of the darkest ink in the picture.
 PIECE_INK = 0.33  # and more belongs to a piece
 REST_INK = 0.35  # what is left without a frame has some that is darker, or is nothing
-EDGE_INK = 0.15  # the soft edge of a stroke begins here ...
+EDGE_INK = 0.2  # the soft edge of a stroke begins here ...
 FULL_INK = 0.75  # ... and ends here; of the digit's own dark ink, not the picture's
 THIN = 1 / 14  # of the digit's size: thinner strokes ...
 WIDENED = 0.1  # ... are made as wide as this
@@ -65,9 +65,12 @@ MOST_PIECES = 20  # the heaviest ones are looked at ...
 LEAST_MASS = 0.01  # ... that have this share of the heaviest one's mass
 LEAST_SHARE = 0.02  # a digit has this share of the mass of all pieces; in noise, none has
 LEAST_SIZE = 8  # pixels, the longer side of a digit
-NEAR = 0.08  # of the digit's size: a gap to another part of it
+NEAR = 0.12  # of the digit's size: a gap to another part of it
 STACKED_GAP = 0.25  # of the size of both: a gap to what lies above or below, as the bar of a 5
 STACKED_SIZE = 0.3  # of the digit's size: the bar is at least as large
+UNDERLINE_GAP = 0.03  # of the digit's size: a line below it is not nearer
+FLAT = 0.2  # of its width: a line is not as high
+INSIDE_SIZE = 0.35  # of its size: what a box, a circle or a desk surrounds is as large
 RIVAL_SIZE = 0.6  # of the digit's size: a thing as large is worth a note
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right; the last two are just outside
@@ -283,7 +286,7 @@ def heaviest_pieces(ink: Tensor) -> list[Piece]:
         if mass > LEAST_MASS * masses.max():
             mask = numbers == number
             pieces.append(Piece(mask, mass, box_of(mask)))
-    return pieces
+    return sorted(pieces, key=lambda piece: is_flat(piece.box))  # lines last: they are no digits
 
 
 def is_inked(ink: Tensor) -> Tensor:
@@ -358,10 +361,23 @@ def find_frame(ink: Tensor, pieces: list[Piece]) -> Tensor:
         length = at_border.sum()
         size = size_of(piece.box)
         lies_along = length > size / 2
-        spans = length > 0 and size >= min(ink.shape)
-        if lies_along or spans:
+        is_ruled = length > 0 and size >= min(ink.shape) and is_line(piece.box)
+        if lies_along or is_ruled:
             frame[piece.mask] = ink[at_border].max()
+        elif any(surrounds(piece, other) for other in pieces):
+            frame[piece.mask] = ink[piece.mask].max()
     return frame
+
+
+def surrounds(piece: Piece, other: Piece) -> bool:
+    """Tell whether `piece` has ink on all four sides of `other`, and `other` is not just a speck."""
+    top, left, bottom, right = other.box
+    if size_of(other.box) < INSIDE_SIZE * size_of(piece.box):
+        return False
+    beside = piece.mask[top:bottom].any(dim=0)  # (W,)
+    above_or_below = piece.mask[:, left:right].any(dim=1)  # (H,)
+    sides = (beside[:left], beside[right:], above_or_below[:top], above_or_below[bottom:])
+    return all(bool(side.any()) for side in sides)
 
 
 def stands_out(ink: Tensor, pieces: list[Piece]) -> bool:
@@ -375,19 +391,37 @@ def stands_out(ink: Tensor, pieces: list[Piece]) -> bool:
 def join_parts(pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
     """Return the heaviest of `pieces` with what belongs to the same digit, and the others."""
     parts = pieces[:1]
-    others = []
-    for piece in pieces[1:]:
+    others = pieces[1:]
+    while True:
         box = box_around(parts)
-        both = box_around([*parts, piece])
-        down, across = gaps(box, piece.box)
-        is_near = max(down, across) < NEAR * size_of(box)
-        is_stacked = across < 0 and down < STACKED_GAP * size_of(both)
-        is_large = size_of(piece.box) > STACKED_SIZE * size_of(box)
-        if is_near or (is_stacked and is_large):
-            parts.append(piece)
-        else:
-            others.append(piece)
-    return parts, others
+        joins = [belongs(piece, box) for piece in others]
+        if not any(joins):
+            return parts, others
+        parts = parts + [piece for piece, is_part in zip(others, joins, strict=True) if is_part]
+        others = [piece for piece, is_part in zip(others, joins, strict=True) if not is_part]
+
+
+def belongs(piece: Piece, box: Box) -> bool:
+    """Tell whether `piece` is part of the digit that has this `box` so far."""
+    down, across = gaps(box, piece.box)
+    if is_flat(piece.box) and piece.box[0] >= box[2]:
+        return down < UNDERLINE_GAP * size_of(box)
+    is_near = max(down, across) < NEAR * size_of(box)
+    is_stacked = across < 0 and down < STACKED_GAP * (size_of(box) + size_of(piece.box))
+    is_large = size_of(piece.box) > STACKED_SIZE * size_of(box)
+    return is_near or (is_stacked and is_large)
+
+
+def is_flat(box: Box) -> bool:
+    """Tell whether what is in `box` is a line from side to side, and no digit."""
+    top, left, bottom, right = box
+    return bottom - top < FLAT * (right - left)
+
+
+def is_line(box: Box) -> bool:
+    """Tell whether what is in `box` is a line from side to side, or up and down as a 1 is."""
+    top, left, bottom, right = box
+    return min(bottom - top, right - left) < FLAT * size_of(box)
 
 
 def note_on(others: list[Piece], digit_size: int) -> str | None:
