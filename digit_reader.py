@@ -69,6 +69,7 @@ NEAR = 0.12  # of the digit's size: a gap to another part of it
 STACKED_GAP = 0.25  # of the size of both: a gap to what lies above or below, as the bar of a 5
 STACKED_SIZE = 0.3  # of the digit's size: the bar is at least as large
 UNDERLINE_GAP = 0.03  # of the digit's size: a line below it is not nearer
+WRITTEN = 0.2  # of the ink of a line and a digit across it: the digit is as much darker
 FLAT = 0.2  # of its width: a line is not as high
 INSIDE_SIZE = 0.35  # of its size: what a box, a circle or a desk surrounds is as large
 RIVAL_SIZE = 0.6  # of the digit's size: a thing as large is worth a note
@@ -358,15 +359,20 @@ def find_frame(ink: Tensor, pieces: list[Piece]) -> Tensor:
     frame = torch.zeros_like(ink)
     for piece in pieces:
         at_border = piece.mask & border
-        length = at_border.sum()
-        size = size_of(piece.box)
-        lies_along = length > size / 2
-        is_ruled = length > 0 and size >= min(ink.shape) and is_line(piece.box)
-        if lies_along or is_ruled:
-            frame[piece.mask] = ink[at_border].max()
-        elif any(surrounds(piece, other) for other in pieces):
+        if any(surrounds(piece, other) for other in pieces):
             frame[piece.mask] = ink[piece.mask].max()
+        elif at_border.sum() > size_of(piece.box) / 2 or is_ruled(piece, ink, at_border):
+            frame[piece.mask] = ink[at_border].max()
     return frame
+
+
+def is_ruled(piece: Piece, ink: Tensor, at_border: Tensor) -> bool:
+    """Tell whether `piece` of `ink` is a line across the picture, alone or with a digit on it."""
+    spans = bool(at_border.any()) and size_of(piece.box) >= min(ink.shape)
+    if not spans or is_line(piece.box):
+        return spans
+    written = (ink[piece.mask] - ink[at_border].max()).clamp(min=0).sum()
+    return bool(written > WRITTEN * piece.mass)
 
 
 def surrounds(piece: Piece, other: Piece) -> bool:
