@@ -58,6 +58,10 @@ EDGE_INK = 0.2  # the soft edge of a stroke begins here ...
 FULL_INK = 0.75  # ... and ends here; of the digit's own dark ink, not the picture's
 THIN = 1 / 14  # of the digit's size: thinner strokes ...
 WIDENED = 0.1  # ... are made as wide as this
+SHEET_FILL = 0.6  # of its box: a sheet covers as much ...
+WRITING_SIZE = 0.15  # ... and of its size: what is written on it is larger, ...
+HOLE_WIDTH = 0.25  # ... with strokes that are narrower than this, of their length
+MOST_SHEETS = 3  # lie on each other
 FAINTEST = 0.12  # ink that is less dark than this, relative to the paper, is none
 
 # What is a digit, and what belongs to it.
@@ -115,11 +119,22 @@ def find_digit(picture: Image.Image) -> tuple[Tensor, str | None]:
     pixels = to_gray(picture)
     if is_like_mnist(pixels):
         return pixels.unsqueeze(0) / 255, None
+    layer, pieces = choose_layer(find_ink(shrink(pixels)))
+    for _ in range(MOST_SHEETS):
+        sheet = find_sheet(layer, pieces[0])
+        if sheet is None:
+            break
+        pixels = cut_out_sheet(pixels, sheet)
+        layer, pieces = choose_layer(find_ink(shrink(pixels)))
+    parts, others = join_parts(pieces)
+    digit = cut_out_strokes(layer, parts)
+    return centre(fit(digit, DIGIT_SIZE)), note_on(others, size_of(box_around(parts)))
+
+
+def shrink(pixels: Tensor) -> Tensor:
+    """Return `pixels` (H, W) in the size in which the digit is looked for."""
     elongation = max(pixels.shape) / min(pixels.shape)
-    longer_side = GRID * min(4, math.sqrt(elongation))
-    ink = find_ink(fit(pixels, round(longer_side)))
-    digit, note = cut_out_digit(ink)
-    return centre(fit(digit, DIGIT_SIZE)), note
+    return fit(pixels, round(GRID * min(4, math.sqrt(elongation))))
 
 
 def is_like_mnist(pixels: Tensor) -> bool:
@@ -323,16 +338,49 @@ def gaps(one: Box, other: Box) -> tuple[int, int]:
 
 
 # --- from ink to the digit ---
-def cut_out_digit(ink: Tensor) -> tuple[Tensor, str | None]:
-    """Return the digit in `ink` (H, W), cut to its box, 0 to 1, and a note on others, or None.
+def choose_layer(ink: Tensor) -> tuple[Tensor, list[Piece]]:
+    """Return the innermost layer of `ink` (H, W) where something stands out, and its pieces.
 
-    Raises Failure if nothing stands out. All thresholds were tuned on training digits.
+    Raises Failure if nothing does. All thresholds were tuned on training digits.
     """
     for layer, pieces in reversed(peel(ink)):
         if stands_out(layer, pieces):
-            parts, others = join_parts(pieces)
-            return cut_out_strokes(layer, parts), note_on(others, size_of(box_around(parts)))
+            return layer, pieces
     raise Failure("blank: no digit stands out")
+
+
+def find_sheet(ink: Tensor, piece: Piece) -> Tensor | None:
+    """Return where (H, W) `piece` of `ink` and its holes are if it is written on, or None.
+
+    It fills its box, as a sheet or a canvas does, and a hole in it is as thin as a stroke.
+    """
+    top, left, bottom, right = piece.box
+    sheet = piece.mask[top:bottom, left:right]
+    if sheet.float().mean() < SHEET_FILL:
+        return None
+    empty = F.pad(~is_inked(ink)[top:bottom, left:right], [1] * 4, value=True)
+    numbers = number_pieces(empty)
+    outside = numbers[0, 0]
+    areas = numbers[(numbers > 0) & (numbers != outside)].bincount()
+    if len(areas) == 0 or not is_stroke(numbers == areas.argmax(), size_of(piece.box)):
+        return None
+    found = torch.zeros_like(piece.mask)
+    found[top:bottom, left:right] = (numbers != outside)[1:-1, 1:-1]
+    return found
+
+
+def is_stroke(hole: Tensor, sheet_size: int) -> bool:
+    """Tell whether `hole` (H, W) in a sheet of that size can be what is written on it."""
+    size = size_of(box_of(hole))
+    return size > WRITING_SIZE * sheet_size and stroke_width(hole.float()) < HOLE_WIDTH * size
+
+
+def cut_out_sheet(pixels: Tensor, sheet: Tensor) -> Tensor:
+    """Return the part of `pixels` (H, W) where `sheet`, of any size, is; around it, its paper."""
+    covered = F.interpolate(sheet[None, None].float(), pixels.shape)[0, 0] > 0
+    top, left, bottom, right = box_of(covered)
+    paper = pixels[covered].median()
+    return torch.where(covered, pixels, paper)[top:bottom, left:right]
 
 
 def peel(ink: Tensor) -> list[tuple[Tensor, list[Piece]]]:
