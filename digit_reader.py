@@ -69,7 +69,7 @@ MOST_PIECES = 20  # the heaviest ones are looked at ...
 LEAST_MASS = 0.01  # ... that have this share of the heaviest one's mass
 LEAST_SHARE = 0.02  # a digit has this share of the mass of all pieces; in noise, none has
 LEAST_SIZE = 8  # pixels, the longer side of a digit
-NEAR = 0.12  # of the digit's size: a gap to another part of it
+NEAR = 0.1  # of the digit's size: a gap to another part of it
 STACKED_GAP = 0.25  # of the size of both: a gap to what lies above or below, as the bar of a 5
 STACKED_SIZE = 0.3  # of the digit's size: the bar is at least as large
 UNDERLINE_GAP = 0.03  # of the digit's size: a line below it is not nearer
@@ -463,7 +463,9 @@ def belongs(piece: Piece, box: Box) -> bool:
     is_near = max(down, across) < NEAR * size_of(box)
     is_stacked = across < 0 and down < STACKED_GAP * (size_of(box) + size_of(piece.box))
     is_large = size_of(piece.box) > STACKED_SIZE * size_of(box)
-    return is_near or (is_stacked and is_large)
+    top, left, bottom, right = min(box, piece.box)  # the upper one
+    has_bar = right - left > bottom - top
+    return is_near or (is_stacked and is_large and has_bar)
 
 
 def is_flat(box: Box) -> bool:
