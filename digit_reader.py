@@ -17,13 +17,13 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageChops
 from torch import Tensor, nn
 
 from mnist_classifier import (
@@ -193,18 +193,28 @@ def to_gray(picture: Image.Image) -> Tensor:
         raise Failure("blank: it has no pixels")
     if picture.mode not in READ_MODES and not is_deep(picture):
         raise Failure(f"pictures of the mode {picture.mode} are not read: save it as RGB")
-    factor = max(1, math.isqrt(width * height) // LOADED_SIZE)
-    gray = Image.new("F", (math.ceil(width / factor), math.ceil(height / factor)))
-    strip_height = factor * max(1, 250_000 // (width * factor))
-    for top in range(0, height, strip_height):  # strip by strip, so that copies are small
-        strip = picture.crop((0, top, width, min(top + strip_height, height)))
-        gray.paste(on_white(strip).convert("F").reduce(factor), (0, top // factor))
+    gray = reduce(picture, on_white)
+    is_blank = gray.getextrema() == (255, 255)
+    if is_blank and picture.has_transparency_data:
+        gray = reduce(picture, alpha_as_ink)
     turn = TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
     if turn is not None:
         gray = gray.transpose(turn)
     pixels = torch.frombuffer(bytearray(gray.tobytes()), dtype=torch.float)
     pixels = pixels.view(gray.height, gray.width)
     return spread(pixels) if is_deep(picture) else pixels
+
+
+def reduce(picture: Image.Image, flatten: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Return `picture`, made opaque by `flatten`, in floats and shrunk to about LOADED_SIZE."""
+    width, height = picture.size
+    factor = max(1, math.isqrt(width * height) // LOADED_SIZE)
+    gray = Image.new("F", (math.ceil(width / factor), math.ceil(height / factor)))
+    strip_height = factor * max(1, 250_000 // (width * factor))
+    for top in range(0, height, strip_height):  # strip by strip, so that copies are small
+        strip = picture.crop((0, top, width, min(top + strip_height, height)))
+        gray.paste(flatten(strip).convert("F").reduce(factor), (0, top // factor))
+    return gray
 
 
 def is_deep(picture: Image.Image) -> bool:
@@ -218,6 +228,11 @@ def on_white(picture: Image.Image) -> Image.Image:
         return picture
     white = Image.new("RGBA", picture.size, "white")
     return Image.alpha_composite(white, picture.convert("RGBA"))
+
+
+def alpha_as_ink(picture: Image.Image) -> Image.Image:
+    """Return how clear `picture` is at each pixel, 0 to 255: white ink is dark then."""
+    return ImageChops.invert(picture.convert("RGBA").getchannel("A"))
 
 
 def spread(pixels: Tensor) -> Tensor:
