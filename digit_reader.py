@@ -38,6 +38,7 @@ from mnist_classifier import (
 )
 
 SURE = 0.95  # answers with a lower probability are marked
+RIGHT_IF_UNCLEAR = 0.8  # of the answers, where ink and paper may have been confused
 GRID = 256  # the digit is looked for in about GRID x GRID pixels, more in a long picture
 LOADED_SIZE = 3 * GRID // 2  # a picture is loaded with about this height and width, or more
 DIGIT_SIZE = 20  # pixels: the longer side of MNIST's digits
@@ -52,6 +53,7 @@ MAX_JPEG_PIXELS = 100_000_000  # a JPEG is decoded at part of its size
 MAX_PIXELS = 40_000_000  # of all others
 
 # What counts as ink, as a share of the darkest ink in the picture.
+CLOSE_VOTE = 0.25  # of a clear one: light and dark ink are as likely
 PIECE_INK = 0.33  # and more belongs to a piece
 REST_INK = 0.35  # what is left without a frame has some that is darker, or is nothing
 EDGE_INK = 0.2  # the soft edge of a stroke begins here ...
@@ -89,6 +91,22 @@ class Piece(NamedTuple):
     box: Box
 
 
+class View(NamedTuple):
+    """What stands out in a picture, or on a sheet in it."""
+
+    ink: Tensor  # (H, W), 0 to 1
+    pieces: list[Piece]  # of it, the heaviest first; at least one
+    is_clear: bool  # whether the ink is dark, or light
+
+
+class Found(NamedTuple):
+    """The digit in a picture."""
+
+    image: Tensor  # (1, 28, 28), 0 to 1: as MNIST would have it
+    note: str | None  # what else the picture shows
+    is_clear: bool  # whether its ink was told from its paper beyond doubt
+
+
 class Reading(NamedTuple):
     """The answer to a picture."""
 
@@ -100,9 +118,12 @@ class Reading(NamedTuple):
 
 def read_digit(picture: Image.Image, model: nn.Module) -> Reading:
     """Read the digit in `picture` with a network on the CPU; raise Failure if nothing stands out."""
-    image, note = find_digit(picture)
-    digits, probabilities = predict(model, image.unsqueeze(0))
-    return Reading(int(digits), float(probabilities), image, note)
+    found = find_digit(picture)
+    digits, probabilities = predict(model, found.image.unsqueeze(0))
+    probability = float(probabilities)
+    if not found.is_clear:
+        probability *= RIGHT_IF_UNCLEAR
+    return Reading(int(digits), probability, found.image, found.note)
 
 
 def to_mnist(picture: Image.Image) -> Tensor:
@@ -111,24 +132,33 @@ def to_mnist(picture: Image.Image) -> Tensor:
     The digit is light on black, fits into 20x20 pixels, and has its centre of mass in the middle.
     Raises Failure if nothing stands out.
     """
-    return find_digit(picture)[0]
+    return find_digit(picture).image
 
 
-def find_digit(picture: Image.Image) -> tuple[Tensor, str | None]:
-    """Return the digit in `picture` as to_mnist does, and a note on what else is there, or None."""
+def find_digit(picture: Image.Image) -> Found:
+    """Return the digit in `picture` as to_mnist does, and what else is to be said about it."""
     pixels = to_gray(picture)
     if is_like_mnist(pixels):
-        return pixels.unsqueeze(0) / 255, None
-    layer, pieces = choose_layer(find_ink(shrink(pixels)))
+        return Found(pixels.unsqueeze(0) / 255, None, True)
+    view = look_at(pixels)
     for _ in range(MOST_SHEETS):
-        sheet = find_sheet(layer, pieces[0])
+        sheet = find_sheet(view.ink, view.pieces[0])
         if sheet is None:
             break
         pixels = cut_out_sheet(pixels, sheet)
-        layer, pieces = choose_layer(find_ink(shrink(pixels)))
-    parts, others = join_parts(pieces)
-    digit = cut_out_strokes(layer, parts)
-    return centre(fit(digit, DIGIT_SIZE)), note_on(others, size_of(box_around(parts)))
+        view = look_at(pixels)
+    parts, others = join_parts(view.pieces)
+    digit = cut_out_strokes(view.ink, parts)
+    note = note_on(others, size_of(box_around(parts)))
+    return Found(centre(fit(digit, DIGIT_SIZE)), note, view.is_clear)
+
+
+def look_at(pixels: Tensor) -> View:
+    """Return what stands out in `pixels` (H, W); raise Failure if nothing does."""
+    pixels = F.avg_pool2d(shrink(pixels)[None], 3, 1, 1, count_include_pad=False)[0]
+    vote = vote_on_dark_ink(pixels)
+    ink, pieces = choose_layer(find_ink(pixels if vote >= 0 else 255 - pixels))
+    return View(ink, pieces, abs(vote) > CLOSE_VOTE)
 
 
 def shrink(pixels: Tensor) -> Tensor:
@@ -254,16 +284,13 @@ def find_ink(pixels: Tensor) -> Tensor:
 
     The paper is what is left when all that is dark and narrow is filled in; shadows are not narrow.
     """
-    pixels = F.avg_pool2d(pixels[None], 3, stride=1, padding=1, count_include_pad=False)[0]
-    if not has_dark_ink(pixels):
-        pixels = 255 - pixels
     paper = fill_dark(pixels, 4)
     ink = (paper - pixels) / (paper + 20)  # 20: in the dark, noise is no ink
     return (ink - ink.median()).clamp(min=0)
 
 
-def has_dark_ink(pixels: Tensor) -> bool:
-    """Tell whether dark ink is on light paper in `pixels` (H, W), and not light ink on dark.
+def vote_on_dark_ink(pixels: Tensor) -> float:
+    """Return how clearly the ink in `pixels` (H, W) is dark: below 0 it is light, on dark paper.
 
     Ink is what there is less of. Where dark and light meet, what is around is nearer to the paper.
     """
@@ -273,9 +300,9 @@ def has_dark_ink(pixels: Tensor) -> bool:
     around = F.adaptive_avg_pool2d(wide, 3)  # the averages of three by three fields
     around = F.interpolate(around, light.shape, mode="bilinear")[0, 0]
     contrast = light - dark
-    vote = contrast * (2 * around - light - dark)  # positive where `around` is nearer to `light`
+    votes = contrast * (2 * around - light - dark)  # positive where `around` is nearer to `light`
     tie_break = pixels.median() - pixels.mean()  # positive if most of the picture is light
-    return bool(vote.mean() + tie_break >= 0)
+    return ((votes.mean() + tie_break) / contrast.square().mean().clamp(min=1)).item()
 
 
 def fill_dark(image: Tensor, power: int) -> Tensor:
