@@ -419,7 +419,8 @@ def is_stroke(hole: Tensor, sheet_size: int) -> bool:
 
 def cut_out_sheet(pixels: Tensor, sheet: Tensor) -> Tensor:
     """Return the part of `pixels` (H, W) where `sheet`, of any size, is; around it, its paper."""
-    covered = F.interpolate(sheet[None, None].float(), pixels.shape)[0, 0] > 0
+    inner = -dilate(-sheet.float(), 1)  # without its edge, which is soft
+    covered = F.adaptive_max_pool2d(inner[None], pixels.shape)[0] > 0
     top, left, bottom, right = box_of(covered)
     paper = pixels[covered].median()
     return torch.where(covered, pixels, paper)[top:bottom, left:right]
@@ -524,7 +525,9 @@ def is_line(box: Box) -> bool:
 
 def note_on(others: list[Piece], digit_size: int) -> str | None:
     """Return a note if some of `others` are as large as the digit, or None."""
-    rivals = sum(size_of(piece.box) > RIVAL_SIZE * digit_size for piece in others)
+    rivals = sum(
+        size_of(piece.box) > RIVAL_SIZE * digit_size and not is_flat(piece.box) for piece in others
+    )
     return f"{rivals + 1} things are as large as a digit; one is read" if rivals else None
 
 

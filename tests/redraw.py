@@ -192,6 +192,151 @@ def draw_shadow(
     return 1 - rng.uniform(0.3, 0.65) * shade
 
 
+def draw_strokes(digit: Tensor, rng: random.Random) -> Image.Image:
+    """Ink of `digit` (28, 28) uint8, cut to its box of 60 to 200 pixels, in any pen."""
+    size = rng.randint(60, 200)
+    stroke = Image.fromarray(digit.numpy()).resize((280, 280), Image.Resampling.BICUBIC)
+    stroke = draw_pen(stroke, 3.5, rng.uniform(0.2, 0.7) * 255)
+    return ImageOps.contain(stroke.crop(stroke.getbbox()), (size, size))
+
+
+def with_room(ink: Image.Image, width: int, height: int) -> Image.Image:
+    """`ink` in the middle of a canvas."""
+    canvas = Image.new("L", (width, height))
+    canvas.paste(ink, ((width - ink.width) // 2, (height - ink.height) // 2))
+    return canvas
+
+
+def on_page(ink: Image.Image, rng: random.Random) -> Image.Image:
+    """Dark `ink` on a light page, with up to 0.4 of its size around it."""
+    border = rng.randint(3, 3 + round(0.4 * max(ink.size)))
+    size = ink.width + 2 * border, ink.height + 2 * border
+    page = Image.new("L", size, rng.randint(170, 250))
+    page.paste(rng.randint(10, 80), (border, border), ink)
+    return page
+
+
+def in_box(digit: Tensor, rng: random.Random) -> Image.Image:
+    ink = draw_strokes(digit, rng)
+    size = max(ink.size)
+    gap = round(rng.uniform(0.15, 0.6) * size)
+    thick = max(2, round(rng.uniform(0.02, 0.08) * size))
+    box = with_room(ink, ink.width + 2 * gap, ink.height + 2 * gap)
+    ImageDraw.Draw(box).rectangle((0, 0, box.width - 1, box.height - 1), None, 255, thick)
+    return on_page(box, rng)
+
+
+def in_circle(digit: Tensor, rng: random.Random) -> Image.Image:
+    ink = draw_strokes(digit, rng)
+    size = max(ink.size)
+    thick = max(2, round(rng.uniform(0.02, 0.08) * size))
+    across = round(math.hypot(*ink.size) + rng.uniform(0.15, 0.6) * size)
+    circle = with_room(ink, across, across)
+    ImageDraw.Draw(circle).ellipse((0, 0, across - 1, across - 1), None, 255, thick)
+    return on_page(circle, rng)
+
+
+def underlined(digit: Tensor, rng: random.Random) -> Image.Image:
+    ink = draw_strokes(digit, rng)
+    size = max(ink.size)
+    gap = round(rng.uniform(0.08, 0.3) * size)
+    thick = max(2, round(rng.uniform(0.02, 0.08) * size))
+    room = round(rng.uniform(0.1, 0.4) * size)  # that the line is longer, on either side
+    canvas = Image.new("L", (ink.width + 2 * room, ink.height + gap + thick + size // 10))
+    canvas.paste(ink, (room, 0))
+    y = ink.height + gap
+    ImageDraw.Draw(canvas).line((0, y, canvas.width, y + rng.randint(0, size // 12)), 255, thick)
+    return on_page(canvas, rng)
+
+
+def in_axes(digit: Tensor, rng: random.Random) -> Image.Image:
+    """The figure of a plotting program, with numbers at its ticks."""
+    ink = draw_strokes(digit, rng)
+    side = round(max(ink.size) * rng.uniform(1.3, 2))
+    shown = with_room(ink, side, side)
+    shown = rng.choice((shown, ImageOps.invert(shown)))
+    figure = Image.new("L", (round(1.5 * side), round(1.4 * side)), 255)
+    left, top = round(0.3 * side), round(0.15 * side)
+    figure.paste(shown, (left, top))
+    draw, font = ImageDraw.Draw(figure), ImageFont.load_default(max(8, 0.05 * side))
+    draw.rectangle((left, top, left + side, top + side), None, 0, max(1, side // 150))
+    for tick in range(0, 26, 5):
+        place = tick / 28 * side
+        draw.text((left - 4, top + place), str(tick), 0, font, "rm")
+        draw.text((left + place, top + side + 4), str(tick), 0, font, "mt")
+    return figure
+
+
+def in_screenshot(digit: Tensor, rng: random.Random) -> Image.Image:
+    """A page with a black or a white canvas on it, a title and a button."""
+    ink = draw_strokes(digit, rng)
+    side = round(max(ink.size) * rng.uniform(1.3, 2.5))
+    canvas = with_room(ink, side, side)
+    ground = rng.randint(200, 255)
+    page = Image.new("L", (round(side * rng.uniform(1.3, 4)), 2 * side), ground)
+    left, top = (page.width - side) // 2, round(0.4 * side)
+    page.paste(canvas, (left, top))
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(max(8, 0.12 * side))
+    draw.text((page.width / 2, 0.2 * side), "Draw a digit", 255 - ground, font, "mm")
+    draw.rectangle((left, 1.5 * side, left + 0.4 * side, 1.65 * side), 128)
+    draw.text((left + 0.2 * side, 1.57 * side), "Clear", 255, font, "mm")
+    return rng.choice((page, ImageOps.invert(page)))
+
+
+def on_small_sheet(digit: Tensor, rng: random.Random) -> Image.Image:
+    """A sheet, not quite straight, on a desk of which it covers 0.25 to 0.7 of the shorter side."""
+    ink = draw_strokes(digit, rng)
+    width, height = (round(max(ink.size) * rng.uniform(1.4, 2.5)) for _ in "wh")
+    ink = with_room(ink, width, height)
+    paper = rng.randint(170, 250)
+    sheet = Image.new("L", ink.size, paper)
+    sheet.paste(rng.randint(10, 80), mask=ink)
+    angle = rng.uniform(-8, 8)
+    cover = Image.new("L", sheet.size, 255).rotate(angle, expand=True)
+    sheet = sheet.rotate(angle, Image.Resampling.BICUBIC, expand=True)
+    shorter = round(max(sheet.size) / rng.uniform(0.25, 0.7))
+    longer = round(rng.uniform(1, 1.4) * shorter)
+    desk = Image.new("L", (longer, shorter), round(rng.uniform(0.1, 0.5) * paper))
+    place = rng.randint(0, longer - sheet.width), rng.randint(0, shorter - sheet.height)
+    desk.paste(sheet, place, cover)
+    return desk
+
+
+def white_on_transparent(digit: Tensor, rng: random.Random) -> Image.Image:
+    ink = draw_strokes(digit, rng)
+    picture = Image.new("RGBA", (280, 280), "white")
+    picture.putalpha(with_room(ink, 280, 280))
+    return picture
+
+
+def dim(digit: Tensor, rng: random.Random) -> Image.Image:
+    return Image.fromarray((digit * rng.uniform(0.13, 0.5)).to(torch.uint8).numpy())
+
+
+def off_centre(digit: Tensor, rng: random.Random) -> Image.Image:
+    """A digit of 12 to 28 pixels, anywhere in 28x28."""
+    small = Image.fromarray(digit.numpy())
+    size = rng.randint(12, 28)
+    stroke = ImageOps.contain(small.crop(small.getbbox()), (size, size))
+    canvas = Image.new("L", (28, 28))
+    canvas.paste(stroke, (rng.randint(0, 28 - stroke.width), rng.randint(0, 28 - stroke.height)))
+    return canvas
+
+
+PHOTOGRAPHED = (in_box, in_circle, underlined, in_axes, in_screenshot, on_small_sheet)
+SAVED = (white_on_transparent, dim, off_centre)
+
+
+def strange(digit: Tensor, kind: str, rng: random.Random) -> Image.Image:
+    """Picture of `digit` (28, 28) uint8, drawn by the function of the name `kind`."""
+    draw = next(draw for draw in (*PHOTOGRAPHED, *SAVED) if draw.__name__ == kind)
+    picture = draw(digit, rng)
+    return as_jpeg(pil_to_tensor(picture)[0].float(), 6, rng) if draw in PHOTOGRAPHED else picture
+
+
+STRANGE_KINDS = tuple(draw.__name__ for draw in (*PHOTOGRAPHED, *SAVED))
+
+
 def read(
     model: nn.Module, digits: Digits, count: int, kinds: Sequence[str] = ()
 ) -> tuple[Tensor, Tensor]:
@@ -200,7 +345,9 @@ def read(
     rng, answers = random.Random(0), []
     for n, i in enumerate(rng.sample(range(len(digits.labels)), count)):
         digit = digits.images[i].squeeze()
-        if kinds:
+        if kinds and kinds[0] in STRANGE_KINDS:
+            picture = strange(digit, kinds[n % len(kinds)], rng)
+        elif kinds:
             picture = disturb(digit, kinds[n % len(kinds)], rng, large=n % 100 == 99)
         else:
             picture = redraw(digit, rng)
@@ -263,6 +410,11 @@ def measure(data_dir: str, weights_dir: str = ".") -> bool:
         tell(f"redrawn {'and disturbed' if kinds else 'plainly'}, of 1000", right.mean(), target)
         right = right[sure >= SURE]
         tell(f"the sure ones of these, {len(right)}", right.mean(), target_if_sure)
+    for kind in STRANGE_KINDS:
+        sure, right = read(model, digits, 150, [kind])
+        tell(f"{kind.replace('_', ' ')}, of 150", right.mean(), 0.9)
+        surely_wrong = ((sure >= SURE) & (right == 0)).float().mean()
+        tell("not wrong and sure", 1 - surely_wrong, 0.98)
     images = as_files(digits.images), digits.images / 255
     files, tensors = ((predict(model, i)[0] == digits.labels).float().mean() for i in images)
     tell("28x28 PNG files", files, tensors - 0.0005)

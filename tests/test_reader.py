@@ -16,7 +16,7 @@ from digit_reader import main, read_digit, to_mnist
 from mnist_classifier import Failure
 from tests.conftest import ROOT, assert_one_line, start
 from tests.drawn_digits import SegmentReader, draw_digits
-from tests.redraw import KINDS, as_files, crashes, read
+from tests.redraw import KINDS, STRANGE_KINDS, as_files, crashes, read
 
 FONT = ImageFont.load_default(16)
 
@@ -51,6 +51,16 @@ def turned_tiff() -> Image.Image:
     seven = turned_seven()
     seven.save(file := io.BytesIO(), "TIFF", compression="tiff_lzw", exif=seven.getexif())
     return Image.open(file)
+
+
+def on_desk(sheet: Image.Image, desk: int) -> Image.Image:
+    """`sheet` on a desk of this grey, of which it covers about a quarter of each side."""
+    return ImageOps.expand(sheet, 250, desk)
+
+
+def touching_seven() -> Image.Image:
+    """A seven from the left border to the lower one, and a speck that does not touch it."""
+    return draw(draw_seven().crop((30, 46, 93, 130)), "ellipse", (20, 50, 26, 56), 0)
 
 
 DEEP = draw_seven("I;16", 59_110, 25_700)
@@ -98,6 +108,19 @@ SAME_SEVENS = {
     "a title bar": draw(draw_seven(), "rectangle", (0, 0, 200, 14), 0),
     "a bar that hangs in the air": draw(draw_seven(), "rectangle", (78, 62, 89, 67), 255),
     "a gap in the bar": draw(draw_seven(), "rectangle", (60, 50, 62, 61), 255),
+    "in a box": draw(draw_seven(), "rectangle", (12, 32, 108, 148), None, 0, 4),
+    "in a circle": draw(
+        ImageOps.expand(draw_seven(), 20, 255), "ellipse", (10, 40, 150, 180), None, 0, 4
+    ),
+    "underlined": draw(draw_seven(), "line", (15, 142, 110, 145), 0, 5),
+    "a small sheet on a dark desk": on_desk(draw_seven("L", 230, 40), 60),
+    "a black canvas in a white page": on_desk(draw_seven("L", 0, 255), 250),
+    "a sheet on a sheet": on_desk(on_desk(draw_seven("L", 230, 40), 60), 250),
+    "white on transparent": draw_seven("RGBA", (255, 255, 255, 0), (255, 255, 255, 255)),
+    "in dashes": draw(
+        draw(draw_seven(), "rectangle", (66, 50, 68, 61), 255), "rectangle", (78, 90, 89, 92), 255
+    ),
+    "as large as the picture, beside a speck": touching_seven(),
     "large": draw_seven().resize((1600, 1280)),
     "small": draw_seven().resize((75, 60), Image.Resampling.BOX),
 } | {
@@ -169,9 +192,42 @@ def test_ink_of_any_shape_fits_the_frame(quarters):
 
 
 def test_mnist_images_go_through_files_unharmed():
-    images = draw_digits(20, seed=8).images
-    images[images < 40] = 0  # the noise
+    drawn = [Image.fromarray(image.numpy()) for image in draw_digits(20, seed=8).images[:, 0]]
+    images = (255 * torch.stack([to_mnist(picture) for picture in drawn])).to(torch.uint8)
     assert torch.equal(as_files(images), images / 255)
+
+
+def as_picture(image: torch.Tensor) -> Image.Image:
+    return Image.fromarray((255 * image[0]).to(torch.uint8).numpy())
+
+
+SMALL_SEVENS = {
+    "dim": as_picture(0.15 * SEVEN),
+    "in a corner": as_picture(SEVEN.roll((-3, -3), (1, 2))),
+    "small": ImageOps.expand(as_picture(SEVEN).resize((14, 14), Image.Resampling.BOX), 7),
+    "filling the picture": as_picture(SEVEN[:, 4:24, 4:24]).resize((28, 28)),
+}
+
+
+@pytest.mark.parametrize("kind", SMALL_SEVENS)
+def test_a_28x28_picture_that_is_not_like_mnist_is_made_so(kind):
+    assert SMALL_SEVENS[kind].size == (28, 28)
+    assert (to_mnist(SMALL_SEVENS[kind]) - SEVEN).abs().mean() < 0.05
+
+
+def test_a_thin_pen_is_widened_to_a_tenth_of_the_digit():
+    line = [(50, 40), (250, 40), (120, 340)]
+    digits = [to_mnist(draw(Image.new("L", (300, 380), 255), "line", line, 0, i)) for i in (3, 30)]
+    thin, thick = (digit.sum() for digit in digits)
+    assert thin > 0.8 * thick
+
+
+def test_a_part_is_joined_that_is_near_only_to_a_lighter_part():
+    picture = draw(WHITE.copy(), "rectangle", (40, 20, 49, 80), 0)
+    picture = draw(picture, "rectangle", (54, 74, 64, 80), 0)
+    picture = draw(picture, "rectangle", (69, 30, 77, 80), 0)
+    pieces = digit_reader.look_at(digit_reader.to_gray(picture)).pieces
+    assert [len(some) for some in digit_reader.join_parts(pieces)] == [3, 0]
 
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "F", "CMYK", "YCbCr")
@@ -202,6 +258,7 @@ def test_redrawn_digits_are_read_rightly():
     digits = draw_digits(60, seed=9)
     assert read(model, digits, 60)[1].mean() >= 0.95
     assert read(model, digits, 30, KINDS)[1].mean() >= 0.7
+    assert read(model, digits, 45, STRANGE_KINDS)[1].mean() >= 0.7
 
 
 def test_read_digit_gives_the_answer_and_what_the_network_saw():
@@ -211,6 +268,16 @@ def test_read_digit_gives_the_answer_and_what_the_network_saw():
     assert torch.equal(reading.image, SEVEN)
     assert reading.note is None
     assert "2 things are as large as a digit" in read_digit(TWO_SEVENS, SegmentReader()).note
+
+
+@pytest.mark.parametrize("vote", [0.2, -0.2])
+def test_where_light_and_dark_ink_may_be_confused_the_answer_is_unsure(vote, monkeypatch):
+    sure = read_digit(draw_seven(), SegmentReader())
+    monkeypatch.setattr(digit_reader, "vote_on_dark_ink", lambda pixels: vote)
+    picture = draw_seven() if vote > 0 else ImageOps.invert(draw_seven())
+    unsure = read_digit(picture, SegmentReader())
+    assert unsure.digit == sure.digit == 7
+    assert unsure.probability < digit_reader.SURE <= sure.probability
 
 
 # --- the command line ---
