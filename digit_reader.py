@@ -38,13 +38,14 @@ from mnist_classifier import (
 )
 
 SURE = 0.95  # answers with a lower probability are marked
-RIGHT_IF_UNCLEAR = 0.8  # of the answers, where ink and paper may have been confused
+CLOSE_VOTE = 0.25  # of a clear vote on dark or light ink: both are possible below it ...
+RIGHT_IF_UNCLEAR = 0.8  # ... and this share of the answers is right
 GRID = 256  # the digit is looked for in about GRID x GRID pixels, more in a long picture
 LOADED_SIZE = 3 * GRID // 2  # a picture is loaded with about this height and width, or more
 DIGIT_SIZE = 20  # pixels: the longer side of MNIST's digits
-MNIST_OFF_CENTRE = 1.0  # pixels: an image of MNIST has its centre of mass as near to the middle,
-MNIST_BRIGHTEST = 200  # of 255: has a pixel as bright,
-MNIST_EDGE = 10  # of 255: and its digit, down to this grey, is about DIGIT_SIZE long
+MNIST_OFF_CENTRE = 1.0  # pixels: its centres of mass are as near to the middle of the image
+MNIST_BRIGHTEST = 200  # of 255: its digits have a pixel as bright
+MNIST_EDGE = 10  # of 255: its digits are DIGIT_SIZE long where they are brighter than this
 
 # The formats that Pillow is asked for. EPS is not among them: it is a program, to be run.
 FORMATS = ["AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "TGA"]
@@ -53,17 +54,12 @@ MAX_JPEG_PIXELS = 100_000_000  # a JPEG is decoded at part of its size
 MAX_PIXELS = 40_000_000  # of all others
 
 # What counts as ink, as a share of the darkest ink in the picture.
-CLOSE_VOTE = 0.25  # of a clear one: light and dark ink are as likely
 PIECE_INK = 0.33  # and more belongs to a piece
 REST_INK = 0.35  # what is left without a frame has some that is darker, or is nothing
 EDGE_INK = 0.2  # the soft edge of a stroke begins here ...
 FULL_INK = 0.75  # ... and ends here; of the digit's own dark ink, not the picture's
 THIN = 1 / 14  # of the digit's size: thinner strokes ...
 WIDENED = 0.1  # ... are made as wide as this
-SHEET_FILL = 0.6  # of its box: a sheet covers as much ...
-WRITING_SIZE = 0.15  # ... and of its size: what is written on it is larger, ...
-HOLE_WIDTH = 0.25  # ... with strokes that are narrower than this, of their length
-MOST_SHEETS = 3  # lie on each other
 FAINTEST = 0.12  # ink that is less dark than this, relative to the paper, is none
 
 # What is a digit, and what belongs to it.
@@ -77,6 +73,10 @@ STACKED_SIZE = 0.3  # of the digit's size: the bar is at least as large
 UNDERLINE_GAP = 0.03  # of the digit's size: a line below it is not nearer
 WRITTEN = 0.2  # of the ink of a line and a digit across it: the digit is as much darker
 FLAT = 0.2  # of its width: a line is not as high
+SHEET_FILL = 0.68  # of its box: a sheet covers as much, or a canvas
+WRITING_SIZE = 0.15  # of the sheet's size: what is written on it is larger
+HOLE_WIDTH = 0.25  # of their length: its strokes, holes in the sheet, are narrower
+MOST_SHEETS = 3  # that lie on each other
 INSIDE_SIZE = 0.35  # of its size: what a box, a circle or a desk surrounds is as large
 RIVAL_SIZE = 0.6  # of the digit's size: a thing as large is worth a note
 
@@ -418,7 +418,10 @@ def is_stroke(hole: Tensor, sheet_size: int) -> bool:
 
 
 def cut_out_sheet(pixels: Tensor, sheet: Tensor) -> Tensor:
-    """Return the part of `pixels` (H, W) where `sheet`, of any size, is; around it, its paper."""
+    """Return `pixels` (H, W) cut to the box of `sheet`, a mask of any size; outside it, its paper.
+
+    A sheet that is not straight does not bring the desk in the corners of its box along.
+    """
     inner = -dilate(-sheet.float(), 1)  # without its edge, which is soft
     covered = F.adaptive_max_pool2d(inner[None], pixels.shape)[0] > 0
     top, left, bottom, right = box_of(covered)
@@ -440,10 +443,10 @@ def peel(ink: Tensor) -> list[tuple[Tensor, list[Piece]]]:
 
 
 def find_frame(ink: Tensor, pieces: list[Piece]) -> Tensor:
-    """Return how dark (H, W) those of `pieces` are that lie along the border or span the picture.
+    """Return how dark (H, W) those of `pieces` are that frame others, or come from the border.
 
-    They are the desk, a thumb, ruled lines. Each is as dark as it is at the border: what is darker
-    is a digit that was written across it.
+    They are a box, a circle, the desk, a thumb, ruled lines. What comes from the border is as dark
+    as it is there: what is darker is a digit that was written across it.
     """
     border = torch.ones_like(ink, dtype=torch.bool)
     border[1:-1, 1:-1] = False
