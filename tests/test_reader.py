@@ -117,9 +117,6 @@ SAME_SEVENS = {
     "a black canvas in a white page": on_desk(draw_seven("L", 0, 255), 250),
     "a sheet on a sheet": on_desk(on_desk(draw_seven("L", 230, 40), 60), 250),
     "white on transparent": draw_seven("RGBA", (255, 255, 255, 0), (255, 255, 255, 255)),
-    "in dashes": draw(
-        draw(draw_seven(), "rectangle", (66, 50, 68, 61), 255), "rectangle", (78, 90, 89, 92), 255
-    ),
     "touching two borders beside a speck": touching_seven(),
     "large": draw_seven().resize((1600, 1280)),
     "small": draw_seven().resize((75, 60), Image.Resampling.BOX),
