@@ -78,10 +78,10 @@ class Config:
 
     epochs: int = 12  # more are no more accurate
     batch_size: int = 128
-    lr: float = 0.1  # initial learning rate of the convolution filters (see Muon)
+    lr: float = 0.1  # initial learning rate of the convolutions before the head
     lr_ratio: float = 0.5  # learning rate of all other parameters, as a share of lr
     momentum: float = 0.9
-    averaged_part: int = 9  # 9: the weights are averaged over about the last ninth of the steps
+    averaging_divisor: int = 9  # k: average the weights over about the last 1/k of the steps
     lr_factor: float = 0.5  # a cut of the learning rates multiplies them by this
     lr_patience: int = 0  # epochs without progress that are let pass before a cut
     lr_threshold: float = 0.05  # progress: the training loss falls by this share or more
@@ -91,7 +91,7 @@ class Config:
     shear: float = 0.1  # pixels sideways per pixel of height, either way
     elastic: float = 0.7  # pixels, standard deviation of the displacements at 5x5 points
     clean_share: float = 1 / 6  # share of the epochs, at the end, that see images as they are
-    skipped_share: float = 0.5  # share of the easy images that each epoch before skips
+    skipped_share: float = 0.5  # share of the easy images that each augmented epoch skips
     seed: int = 0  # of the first weights, the order of the images, augmentation and dropout
 
 
@@ -120,7 +120,7 @@ class SmallCNN(nn.Module):
         )
         self.global_pool = nn.AdaptiveAvgPool2d(1)  # (N, 24, 1, 1)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Conv2d(24, NUM_CLASSES, kernel_size=1)  # (N, 10, 1, 1), a linear layer
+        self.head = nn.Conv2d(24, NUM_CLASSES, kernel_size=1)  # (N, 10, 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, 10) of normalised `images` (N, 1, 28, 28)."""
@@ -154,7 +154,7 @@ def load_digits(data_dir: str | Path, split: str, device: torch.device) -> Digit
     if something else has the name of one of its files.
     """
     raw = Path(data_dir, "MNIST", "raw")
-    pixels = load_mnist_file(raw / f"{split}-images-idx3-ubyte")[16:]  # behind the header
+    pixels = load_mnist_file(raw / f"{split}-images-idx3-ubyte")[16:]  # after the header
     labels = load_mnist_file(raw / f"{split}-labels-idx1-ubyte")[8:]
     images = pixels.view(-1, 1, IMAGE_SIZE, IMAGE_SIZE)
     return Digits(images.to(device), labels.long().to(device))
@@ -216,7 +216,7 @@ def download_mnist_file(archive: Path, sha256: str) -> Tensor:
                 if content is not None:
                     os.replace(new, archive)
                     return content
-            problems.append(f"{url} did not send it whole")
+            problems.append(f"{url} sent something else")
         except NETWORK_ERRORS as error:
             problems.append(f"{url}: {one_line(error)}")
         except OSError as error:
@@ -281,29 +281,31 @@ def augment(images: Tensor, config: Config) -> Tensor:
 def bend(count: int, amount: float, device: torch.device) -> Tensor:
     """Return a smooth random displacement (count, 2, 28, 28) along each axis.
 
-    It is normal, with the standard deviation `amount`, at 5x5 points, and bicubic between them:
-    the elastic distortion of Simard et al. (2003).
+    It is normal, with the standard deviation `amount`, at 5x5 points, and bicubic between them: a
+    form of the elastic distortion of Simard et al. (2003).
     """
     points = torch.randn(count, 2, 5, 5, device=device) * amount
-    # What F.interpolate makes of them, but 20 times faster, since rows and columns are alike:
-    identity = torch.eye(5, device=device)[None, None]
-    weights = F.interpolate(identity, (IMAGE_SIZE, 5), mode="bicubic", align_corners=True)[0, 0]
-    return weights @ points @ weights.T
+    # F.interpolate(points, ...) does the same in 20 times the time. One matrix is enough, which
+    # interpolates first the columns, and then the rows.
+    columns = torch.eye(5, device=device)[None, None]
+    size = (IMAGE_SIZE, 5)
+    matrix = F.interpolate(columns, size, mode="bicubic", align_corners=True)[0, 0]  # (28, 5)
+    return matrix @ points @ matrix.T
 
 
 def choose_images(losses: Tensor, skipped_share: float) -> tuple[Tensor, Tensor]:
-    """Return the images of an epoch, in random order, and their weights: places (M,), weights (M,).
+    """Return the indices (M,) of an epoch's images, in random order, and how much each counts (M,).
 
     An image is easy if its latest loss, in `losses` (N,), is below the mean. A share of the easy
-    ones is skipped, at random; those that stay count more, so that the expected gradient is that
-    of all images (InfoBatch, Qin et al., 2024).
+    ones is skipped at random. Those that stay count more, so that the expected sum of gradients is
+    that of all images (InfoBatch, Qin et al., 2024).
     """
     easy = losses < losses.mean()
     skipped = easy & (torch.rand(len(losses)).to(losses.device) < skipped_share)
-    places = skipped.logical_not().nonzero().flatten()
-    places = places[torch.randperm(len(places)).to(losses.device)]
-    weights = torch.where(easy, 1 / (1 - skipped_share), 1.0)
-    return places, weights[places]
+    indices = skipped.logical_not().nonzero().flatten()
+    indices = indices[torch.randperm(len(indices)).to(losses.device)]
+    counts = torch.where(easy, 1 / (1 - skipped_share), 1.0)
+    return indices, counts[indices]
 
 
 class Batch(NamedTuple):
@@ -311,23 +313,21 @@ class Batch(NamedTuple):
 
     images: Tensor  # (B, 1, 28, 28), normalised
     labels: Tensor  # (B,)
-    places: Tensor  # (B,) where in the training set they are
-    weights: Tensor  # (B,) how many images each of them stands for
+    indices: Tensor  # (B,) of these images in the training set
+    counts: Tensor  # (B,) how many images each of them counts for
 
 
 def make_batches(
-    digits: Digits, places: Tensor, weights: Tensor, config: Config, augmented: bool
+    digits: Digits, indices: Tensor, counts: Tensor, config: Config, augmented: bool
 ) -> Iterator[Batch]:
-    """Yield the images of `digits` at these `places` (M,); the last batch may be smaller."""
-    in_batches = zip(
-        torch.split(places, config.batch_size), torch.split(weights, config.batch_size), strict=True
-    )
-    for batch_places, batch_weights in in_batches:
-        images = digits.images[batch_places] / 255
+    """Yield the images of `digits` with these `indices` (M,); the last batch may be smaller."""
+    batches_of_indices = torch.split(indices, config.batch_size)
+    batches_of_counts = torch.split(counts, config.batch_size)
+    for batch, batch_counts in zip(batches_of_indices, batches_of_counts, strict=True):
+        images = digits.images[batch] / 255
         if augmented:
             images = augment(images, config)
-        labels = digits.labels[batch_places]
-        yield Batch((images - MEAN) / STD, labels, batch_places, batch_weights)
+        yield Batch((images - MEAN) / STD, digits.labels[batch], batch, batch_counts)
 
 
 def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
@@ -355,7 +355,7 @@ class Muon(torch.optim.Optimizer):
         filters: list[nn.Parameter] = []
         others: list[nn.Parameter] = []
         for name, p in model.named_parameters():
-            # The head is not among them: its rows are the classes, which need not be alike.
+            # Not those of the head: its rows are the classes, which need not move alike.
             is_filter = p.ndim == 4 and not name.startswith("head")
             (filters if is_filter else others).append(p)
         groups = [
@@ -383,24 +383,24 @@ class Muon(torch.optim.Optimizer):
 class RunningAverage:
     """A copy of a model that follows it as an average over the latest part of its steps.
 
-    After n steps, the next counts part / (part + n). With a part of 9 this is 1 % after 900 steps,
-    so that the average covers about the last 100, a ninth. (Polynomial decay, Shamir and Zhang,
-    2013.) BatchNorm's statistics are averaged as well.
+    After n steps, the next weights enter with the share k / (k + n), where k is the divisor. With
+    k = 9 this is 1 % after 900 steps, so that the average covers about the last 100, a ninth.
+    (Polynomial decay, Shamir and Zhang, 2013.) BatchNorm's statistics are averaged as well.
     """
 
-    def __init__(self, model: SmallCNN, part: int) -> None:
+    def __init__(self, model: SmallCNN, divisor: int) -> None:
         self.model = copy.deepcopy(model)
-        self.part = part
+        self.divisor = divisor
         self.steps = 0
         mine = self.model.state_dict().values()
-        theirs = model.state_dict().values()  # the optimizer changes these tensors in place
+        theirs = model.state_dict().values()  # training changes these tensors in place
         pairs = zip(mine, theirs, strict=True)
-        self.pairs = [pair for pair in pairs if pair[0].is_floating_point()]  # not the counts
+        self.pairs = [pair for pair in pairs if pair[0].is_floating_point()]  # not the counters
 
     @torch.no_grad()
     def update(self) -> None:
         """Take in the weights that the model has now."""
-        share = self.part / (self.part + self.steps)
+        share = self.divisor / (self.divisor + self.steps)
         for average, current in self.pairs:
             average.lerp_(current, share)
         self.steps += 1
@@ -437,7 +437,7 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
     model = SmallCNN().to(device)
     if device.type == "cpu":  # this order of the values in memory is faster there
         model = model.to(memory_format=torch.channels_last)
-    average = RunningAverage(model, config.averaged_part)
+    average = RunningAverage(model, config.averaging_divisor)
     optimizer = Muon(model, config)
     scheduler = ReduceLROnPlateau(
         optimizer,
@@ -454,15 +454,26 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
         learning_rate = optimizer.param_groups[0]["lr"]
         started = time.perf_counter()
         augmented = epoch <= augmented_epochs
-        places, weights = choose_images(losses, config.skipped_share if augmented else 0.0)
-        batches = make_batches(train_set, places, weights, config, augmented)
-        steps = math.ceil(len(places) / config.batch_size)
+        indices, counts = choose_images(losses, config.skipped_share if augmented else 0.0)
+        batches = make_batches(train_set, indices, counts, config, augmented)
+        steps = math.ceil(len(indices) / config.batch_size)
         title = f"Epoch {epoch}/{config.epochs}"
+        # disable=None: the bar is drawn on a terminal only
         with tqdm(batches, title, total=steps, leave=False, disable=None) as bar:
             train_score = train_epoch(model, average, optimizer, bar, losses)
         seconds = round(time.perf_counter() - started, 3)
         test_score = evaluate(average.model, test_set)  # for the reader: it decides nothing
-        history.append(Epoch(epoch, learning_rate, *train_score, *test_score, seconds))
+        history.append(
+            Epoch(
+                epoch=epoch,
+                learning_rate=learning_rate,
+                train_loss=train_score.loss,
+                train_accuracy=train_score.accuracy,
+                test_loss=test_score.loss,
+                test_accuracy=test_score.accuracy,
+                seconds=seconds,
+            )
+        )
         print_epoch(history[-1], config.epochs)
         if not math.isfinite(train_score.loss):
             raise Failure(f"the loss is not finite in epoch {epoch}; try a lower --lr")
@@ -478,9 +489,10 @@ def train_epoch(
     bar: "tqdm[Batch]",
     losses: Tensor,
 ) -> Score:
-    """Take a step for each batch of `bar`, and put the loss of each image into `losses` (N,).
+    """Take a step for each batch that `bar` yields, and show there how it goes.
 
-    Returns the score of all images, skipped ones too, as the weights of the others estimate it.
+    Writes the loss of each image into `losses` (N,). Returns an estimate of the score on all
+    images: the skipped ones are represented by those that count for them.
     """
     model.train()
     # These stay on the device: reading them at every step would make a GPU wait.
@@ -491,13 +503,13 @@ def train_epoch(
         logits = model(batch.images)
         image_losses = F.cross_entropy(logits, batch.labels, reduction="none")
         optimizer.zero_grad()
-        (image_losses * batch.weights).mean().backward()
+        (image_losses * batch.counts).mean().backward()
         optimizer.step()
         average.update()
-        losses[batch.places] = image_losses.detach()
-        loss_sum += image_losses.detach() @ batch.weights
-        correct += (logits.argmax(dim=1) == batch.labels).float() @ batch.weights
-        seen += batch.weights.sum()
+        losses[batch.indices] = image_losses.detach()
+        loss_sum += image_losses.detach() @ batch.counts
+        correct += (logits.argmax(dim=1) == batch.labels).float() @ batch.counts
+        seen += batch.counts.sum()
         if step % 20 == 0 and not bar.disable:
             so_far = Score((loss_sum / seen).item(), (correct / seen).item())
             bar.set_postfix_str(f"loss={so_far.loss:.3f}, acc={so_far.accuracy:.2%}")
@@ -685,10 +697,10 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
         raise Failure(f"cannot write {', '.join(files)} into {folder}: {error}") from error
     try:
         with one_run_at_a_time(folder):
+            # The old accuracy is deleted before the weights change, so that it is never beside
+            # others. The new one follows them.
             if WEIGHTS_FILE in files:
-                # The old accuracy goes first: from here on, weights may lack an accuracy ...
                 (folder / ACCURACY_FILE).unlink(missing_ok=True)
-                # ... until the new weights are there.
                 os.replace(new / WEIGHTS_FILE, folder / WEIGHTS_FILE)
             for name in files:
                 if name != WEIGHTS_FILE:
@@ -716,7 +728,7 @@ def one_run_at_a_time(folder: Path, patience: float = 10.0) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             lock.rmdir()
 
 
@@ -800,7 +812,7 @@ def number(kind: type[int] | type[float], low: float, high: float) -> Callable[[
             value = kind(text)
         except ValueError:
             raise problem from None
-        if not low <= value <= high:  # NaN is not, either
+        if not low <= value <= high:  # refuses NaN as well
             raise problem
         return value
 
@@ -867,13 +879,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def find_device(name: str) -> torch.device:
     """Return the device called `name`, for "auto" the best; raise Failure if it does not work."""
-    best = torch.accelerator.current_accelerator(check_available=True) if name == "auto" else name
+    if name == "auto":
+        name = str(torch.accelerator.current_accelerator(check_available=True) or "cpu")
     try:
-        probe = torch.zeros(1, device=best or "cpu")
+        probe = torch.zeros(1, device=name)
         probe.item()
     except Exception as error:  # each kind of device has its own ways not to work
         reason = one_line(error)
-        raise Failure(f"device {str(best)!r} fails ({reason}); try --device cpu") from error
+        raise Failure(f"device {name!r} fails ({reason}); try --device cpu") from error
     return probe.device
 
 
@@ -907,8 +920,8 @@ def prepare_streams() -> None:
 def exit_code(program: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Return the exit code of `program`, run with `args`.
 
-    What can be expected to fail becomes one line on standard error: 1, or 130 after Ctrl-C. A bug
-    is none of that, and shows its traceback.
+    What can be expected to fail prints one line and returns 1; Ctrl-C returns 130. Everything
+    else is a bug, and shows its traceback.
     """
     try:
         code = program(args)

@@ -152,12 +152,12 @@ def test_batches_have_the_chosen_images_with_their_labels_and_weights(augmented,
     config = Config(batch_size=2)
     batches = list(mc.make_batches(grey_digits(), places, weights, config, augmented))
     assert [len(batch.labels) for batch in batches] == [2, 2, 1]
-    images, labels, batch_places, batch_weights = (
+    images, labels, indices, batch_counts = (
         torch.cat(parts) for parts in zip(*batches, strict=True)
     )
     assert torch.equal(labels, places)
-    assert torch.equal(batch_places, places)
-    assert torch.equal(batch_weights, weights)
+    assert torch.equal(indices, places)
+    assert torch.equal(batch_counts, weights)
     expected = labels * 20 / 255 / (2 if augmented else 1)  # augmented, and then normalised
     torch.testing.assert_close(images[:, 0, 14, 14], (expected - mc.MEAN) / mc.STD)
 
@@ -326,7 +326,7 @@ def test_the_optimizer_steps_with_nesterov_momentum_orthogonal_for_filters_alone
 
 def test_the_average_follows_weights_and_statistics_with_a_growing_memory():
     model = nn.BatchNorm1d(1)
-    average = mc.RunningAverage(model, part=3)
+    average = mc.RunningAverage(model, divisor=3)
     for value in (5.0, -2.0, 7.0, 1.0):  # shares of the new value: all, 3/4, 3/5, 3/6
         model.running_mean.fill_(value)
         model.weight.data.fill_(-value)
@@ -346,4 +346,4 @@ def test_the_seed_decides_everything_and_the_average_is_tested_and_returned():
 
     assert torch.equal(weights(seed=3), weights(seed=3))
     assert not torch.equal(weights(seed=3), weights(seed=4))
-    assert not torch.equal(weights(seed=3), weights(seed=3, averaged_part=1))
+    assert not torch.equal(weights(seed=3), weights(seed=3, averaging_divisor=1))
