@@ -37,54 +37,97 @@ from mnist_classifier import (
     prepare_streams,
 )
 
-SURE = 0.95  # answers with a lower probability are marked
-CLOSE_VOTE = 0.25  # of a clear vote on dark or light ink: both are possible below it ...
-RIGHT_IF_UNCLEAR = 0.8  # ... and this share of the answers is right
-GRID = 256  # the digit is looked for in about GRID x GRID pixels, more in a long picture
-LOADED_SIZE = 3 * GRID // 2  # a picture is loaded with about this height and width, or more
-DIGIT_SIZE = 20  # pixels: the longer side of MNIST's digits
-MNIST_OFF_CENTRE = 1.0  # pixels: its centres of mass are as near to the middle of the image
-MNIST_BRIGHTEST = 200  # of 255: its digits have a pixel as bright
-MNIST_EDGE = 10  # of 255: its digits are DIGIT_SIZE long where they are brighter than this
+SURE = 0.95  # answers with a lower probability are marked as unsure
+GRID = 256  # the digit is looked for in about GRID x GRID pixels
+LOADED_SIZE = (
+    3 * GRID // 2
+)  # a large picture is shrunk to about this height and width, or a little more
+DIGIT_SIZE = 20  # pixels: the longer side of the digits of MNIST
 
-# The formats that Pillow is asked for. EPS is not among them: it is a program, to be run.
-FORMATS = ["AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "TGA"]
-FORMATS += ["TIFF", "WEBP"]
+# What Pillow may read. Not EPS: reading it would execute a program.
+FORMATS = ["AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP"]
 MAX_JPEG_PIXELS = 100_000_000  # a JPEG is decoded at part of its size
 MAX_PIXELS = 40_000_000  # of all others
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
 
-# What counts as ink, as a share of the darkest ink in the picture.
-PIECE_INK = 0.33  # and more belongs to a piece
-REST_INK = 0.35  # what is left without a frame has some that is darker, or is nothing
-EDGE_INK = 0.2  # the soft edge of a stroke begins here ...
-FULL_INK = 0.75  # ... and ends here; of the digit's own dark ink, not the picture's
-THIN = 1 / 14  # of the digit's size: thinner strokes ...
-WIDENED = 0.1  # ... are made as wide as this
-FAINTEST = 0.12  # ink that is less dark than this, relative to the paper, is none
+# All thresholds below were tuned on training digits that were redrawn as people's pictures look,
+# and on real pictures.
 
-# What is a digit, and what belongs to it.
-MOST_PIECES = 20  # the heaviest ones are looked at ...
-LEAST_MASS = 0.01  # ... that have this share of the heaviest one's mass
-LEAST_SHARE = 0.02  # a digit has this share of the mass of all pieces; in noise, none has
-LEAST_SIZE = 8  # pixels, the longer side of a digit
-NEAR = 0.1  # of the digit's size: a gap to another part of it
-STACKED_GAP = 0.25  # of the size of both: a gap to what lies above or below, as the bar of a 5
-STACKED_SIZE = 0.3  # of the digit's size: the bar is at least as large
-UNDERLINE_GAP = 0.03  # of the digit's size: a line below it is not nearer
-WRITTEN = 0.2  # of the ink of a line and a digit across it: the digit is as much darker
-FLAT = 0.2  # of its width: a line is not as high
-SHEET_FILL = 0.68  # of its box: a sheet covers as much, or a canvas
+# A 28x28 picture is left as it is if it is like those of MNIST:
+MNIST_BRIGHTEST = 200  # of 255: some pixel is at least as bright
+MNIST_EDGE = (
+    10  # of 255: where it is brighter, the digit is DIGIT_SIZE long, or a pixel more or less
+)
+MNIST_OFF_CENTRE = 1.0  # pixels: its centre of mass is at most as far from the middle
+
+# Light ink or dark? The polarity is 0 if both are equally likely, and about 1 or -1 if it is plain.
+CLOSE_POLARITY = 0.25  # at most as much, up or down: the polarity is a guess
+RIGHT_IF_CLOSE = 0.8  # share of the answers that are right then
+
+# Ink is how much darker a pixel is than the paper around it, 0 to 1.
+FAINTEST = 0.12  # if the darkest ink is less dark, it is taken to be as dark as this
+PIECE_INK = 0.33  # of the darkest ink: what is darker belongs to a piece
+REST_INK = 0.35  # of the darkest ink: without a frame, some is darker, or nothing is left
+EDGE_INK = 0.2  # of the digit's dark ink: the soft edge of a stroke begins here ...
+FULL_INK = 0.75  # ... and ends here
+
+# Pieces are the connected components of the ink. Sizes are longer sides of bounding boxes.
+MOST_PIECES = 20  # only so many are looked at
+LEAST_MASS = 0.01  # of the heaviest piece's mass: lighter ones are specks
+LEAST_SHARE = 0.02  # of the mass of all ink: a digit has at least as much; in noise, no piece has
+LEAST_SIZE = 8  # pixels of the grid: a digit is at least as large
+FLAT = 0.2  # of its width, or of its size: a line is less high, or less wide
+
+# What frames the digit, or carries it:
+INSIDE_SIZE = 0.35  # of a frame's size: what it surrounds is at least as large, or just a speck
+WRITTEN = (
+    0.2  # of the mass of a line with a digit across it: at least as much is darker than the line
+)
+SHEET_FILL = 0.68  # of its bounding box: a sheet or a canvas covers at least as much
 WRITING_SIZE = 0.15  # of the sheet's size: what is written on it is larger
-HOLE_WIDTH = 0.25  # of their length: its strokes, holes in the sheet, are narrower
-MOST_SHEETS = 3  # that lie on each other
-INSIDE_SIZE = 0.35  # of its size: what a box, a circle or a desk surrounds is as large
-RIVAL_SIZE = 0.6  # of the digit's size: a thing as large is worth a note
+WRITING_WIDTH = 0.25  # of its size: what is written on a sheet has narrower strokes
+MOST_SHEETS = 3  # lie on each other
 
-Box = tuple[int, int, int, int]  # top, left, bottom, right; the last two are just outside
+# What belongs to the digit:
+NEAR = 0.1  # of the digit's size: parts have a smaller gap between them ...
+STACKED_GAP = 0.25  # ... or, one above the other, one smaller than this share of both their sizes
+STACKED_SIZE = 0.3  # of the digit's size: parts with such a gap are larger
+UNDERLINE_GAP = 0.03  # of the digit's size: a line below it with a larger gap is no part
+RIVAL_SIZE = 0.6  # of the digit's size: a larger thing that is no part is worth a note
+THIN = 1 / 14  # of the digit's size: narrower strokes would fade when it is scaled ...
+THICKENED = 0.1  # ... and are made as wide as this
+
+
+class Box(NamedTuple):
+    """A bounding box, in pixels; `bottom` and `right` are just outside."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        """Pixels from top to bottom."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        """Pixels from side to side."""
+        return self.right - self.left
+
+    @property
+    def size(self) -> int:
+        """The longer side."""
+        return max(self.height, self.width)
+
+    def crop(self, image: Tensor) -> Tensor:
+        """Return what `image` (H, W) has in the box."""
+        return image[self.top : self.bottom, self.left : self.right]
 
 
 class Piece(NamedTuple):
-    """A connected piece of ink."""
+    """A connected component of the ink."""
 
     mask: Tensor  # (H, W) bool
     mass: float  # the sum of its ink
@@ -95,8 +138,8 @@ class View(NamedTuple):
     """What stands out in a picture, or on a sheet in it."""
 
     ink: Tensor  # (H, W), 0 to 1
-    pieces: list[Piece]  # of it, the heaviest first; at least one
-    is_clear: bool  # whether the ink is dark, or light
+    pieces: list[Piece]  # of it, at least one: the heaviest first, but lines last
+    polarity_is_sure: bool  # whether its ink was told from its paper beyond doubt
 
 
 class Found(NamedTuple):
@@ -104,7 +147,7 @@ class Found(NamedTuple):
 
     image: Tensor  # (1, 28, 28), 0 to 1: as MNIST would have it
     note: str | None  # what else the picture shows
-    is_clear: bool  # whether its ink was told from its paper beyond doubt
+    polarity_is_sure: bool
 
 
 class Reading(NamedTuple):
@@ -117,12 +160,12 @@ class Reading(NamedTuple):
 
 
 def read_digit(picture: Image.Image, model: nn.Module) -> Reading:
-    """Read the digit in `picture` with a network on the CPU; raise Failure if nothing stands out."""
+    """Read the digit in `picture` with a network on the CPU; raise Failure as `to_mnist` does."""
     found = find_digit(picture)
     digits, probabilities = predict(model, found.image.unsqueeze(0))
     probability = float(probabilities)
-    if not found.is_clear:
-        probability *= RIGHT_IF_UNCLEAR
+    if not found.polarity_is_sure:
+        probability *= RIGHT_IF_CLOSE
     return Reading(int(digits), probability, found.image, found.note)
 
 
@@ -130,41 +173,45 @@ def to_mnist(picture: Image.Image) -> Tensor:
     """Return what MNIST would have made of the digit in `picture`: (1, 28, 28), 0 to 1.
 
     The digit is light on black, fits into 20x20 pixels, and has its centre of mass in the middle.
-    Raises Failure if nothing stands out.
+    Raises Failure if the picture is broken, or if nothing stands out in it.
     """
     return find_digit(picture).image
 
 
 def find_digit(picture: Image.Image) -> Found:
-    """Return the digit in `picture` as to_mnist does, and what else is to be said about it."""
+    """Return the digit in `picture`; raise Failure as `to_mnist` does."""
     pixels = to_gray(picture)
     if is_like_mnist(pixels):
         return Found(pixels.unsqueeze(0) / 255, None, True)
     view = look_at(pixels)
+    if view is None:
+        raise Failure("blank: no digit stands out")
     for _ in range(MOST_SHEETS):
         sheet = find_sheet(view.ink, view.pieces[0])
         if sheet is None:
             break
         pixels = cut_out_sheet(pixels, sheet)
-        view = look_at(pixels)
+        on_sheet = look_at(pixels)
+        if on_sheet is None:
+            break
+        view = on_sheet
     parts, others = join_parts(view.pieces)
-    digit = cut_out_strokes(view.ink, parts)
-    note = note_on(others, size_of(box_around(parts)))
-    return Found(centre(fit(digit, DIGIT_SIZE)), note, view.is_clear)
+    digit = resize(cut_out_strokes(view.ink, parts), DIGIT_SIZE)
+    note = note_on(others, joint_box(parts).size)
+    return Found(centre(brighten(digit)), note, view.polarity_is_sure)
 
 
-def look_at(pixels: Tensor) -> View:
-    """Return what stands out in `pixels` (H, W); raise Failure if nothing does."""
-    pixels = F.avg_pool2d(shrink(pixels)[None], 3, 1, 1, count_include_pad=False)[0]
-    vote = vote_on_dark_ink(pixels)
-    ink, pieces = choose_layer(find_ink(pixels if vote >= 0 else 255 - pixels))
-    return View(ink, pieces, abs(vote) > CLOSE_VOTE)
-
-
-def shrink(pixels: Tensor) -> Tensor:
-    """Return `pixels` (H, W) in the size in which the digit is looked for."""
+def look_at(pixels: Tensor) -> View | None:
+    """Return what stands out in grey values (H, W), 0 to 255, or None if nothing does."""
     elongation = max(pixels.shape) / min(pixels.shape)
-    return fit(pixels, round(GRID * min(4, math.sqrt(elongation))))
+    pixels = resize(pixels, round(GRID * min(4, math.sqrt(elongation))))
+    pixels = F.avg_pool2d(pixels[None], 3, 1, 1, count_include_pad=False)[0]  # less noise
+    polarity = polarity_of(pixels)
+    ink = find_ink(pixels if polarity >= 0 else 255 - pixels)
+    for layer, pieces in reversed(remove_frames(ink)):
+        if stands_out(layer, pieces):
+            return View(layer, pieces, abs(polarity) > CLOSE_POLARITY)
+    return None
 
 
 def is_like_mnist(pixels: Tensor) -> bool:
@@ -172,10 +219,38 @@ def is_like_mnist(pixels: Tensor) -> bool:
     is_small = pixels.shape == (IMAGE_SIZE, IMAGE_SIZE)
     if not is_small or pixels.median() > 0 or pixels.max() < MNIST_BRIGHTEST:
         return False
-    size = size_of(box_of(pixels > MNIST_EDGE))
+    size = bounding_box(pixels > MNIST_EDGE).size
     has_size = abs(size - DIGIT_SIZE) <= 1
     off_centre = max(abs(place - IMAGE_SIZE / 2) for place in centre_of_mass(pixels))
     return has_size and off_centre <= MNIST_OFF_CENTRE
+
+
+# --- geometry ---
+def resize(image: Tensor, size: int) -> Tensor:
+    """Scale `image` (H, W) so that the longer side is `size`; averages when it shrinks."""
+    shape = [max(1, round(size * side / max(image.shape))) for side in image.shape]
+    return F.interpolate(image[None, None], shape, mode="bilinear", antialias=True)[0, 0]
+
+
+def bounding_box(mask: Tensor) -> Box:
+    """Return the box around what is true in `mask` (H, W)."""
+    first, last = mask.nonzero().aminmax(dim=0)
+    top, left = first.tolist()
+    bottom, right = last.tolist()
+    return Box(top, left, bottom + 1, right + 1)
+
+
+def joint_box(pieces: list[Piece]) -> Box:
+    """Return the box around all of `pieces`."""
+    tops, lefts, bottoms, rights = zip(*(piece.box for piece in pieces), strict=True)
+    return Box(min(tops), min(lefts), max(bottoms), max(rights))
+
+
+def gaps(one: Box, other: Box) -> tuple[int, int]:
+    """Return the pixels between two boxes, down and across; negative where they overlap."""
+    down = max(one.top, other.top) - min(one.bottom, other.bottom)
+    across = max(one.left, other.left) - min(one.right, other.right)
+    return down, across
 
 
 def centre_of_mass(ink: Tensor) -> tuple[float, float]:
@@ -187,20 +262,17 @@ def centre_of_mass(ink: Tensor) -> tuple[float, float]:
 
 
 def centre(ink: Tensor) -> Tensor:
-    """Return `ink` (H, W) with its centre of mass in the middle of (1, 28, 28)."""
-    darkest = ink.quantile(0.95).clamp(min=0.5 * ink.max())
-    ink = (ink / darkest).clamp(max=1)  # thin strokes have faded when the digit was scaled
+    """Return `ink` (H, W) with its centre of mass as near as it fits to that of (1, 28, 28)."""
     height, width = ink.shape
-    row, column = centre_of_mass(ink)
-    top = min(max(0, round(IMAGE_SIZE / 2 - row)), IMAGE_SIZE - height)
-    left = min(max(0, round(IMAGE_SIZE / 2 - column)), IMAGE_SIZE - width)
+    down, across = centre_of_mass(ink)
+    top = min(max(0, round(IMAGE_SIZE / 2 - down)), IMAGE_SIZE - height)
+    left = min(max(0, round(IMAGE_SIZE / 2 - across)), IMAGE_SIZE - width)
     bottom = IMAGE_SIZE - height - top
     right = IMAGE_SIZE - width - left
     return F.pad(ink, (left, right, top, bottom)).unsqueeze(0)
 
 
 # --- grey values ---
-READ_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
 TURNS = {  # what the orientation in a camera's EXIF data asks for
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -213,34 +285,61 @@ TURNS = {  # what the orientation in a camera's EXIF data asks for
 
 
 def to_gray(picture: Image.Image) -> Tensor:
-    """Return grey values (H, W), 0 to 255, of `picture`: upright, on white, shrunk to about GRID.
+    """Return grey values (H, W), 0 to 255, of `picture`: upright, on white, not much too large.
 
-    Raises Failure if it has no pixels, or values that are no colours.
+    Raises Failure if it is broken, or has no pixels, or values that are no colours.
     """
-    picture.load()  # which may turn it
-    width, height = picture.size
-    if width == 0 or height == 0:
+    load(picture)
+    if 0 in picture.size:
         raise Failure("blank: it has no pixels")
-    if picture.mode not in READ_MODES and not is_deep(picture):
+    if picture.mode not in MODES and not is_deep(picture):
         raise Failure(f"pictures of the mode {picture.mode} are not read: save it as RGB")
-    gray = reduce(picture, on_white)
-    is_blank = gray.getextrema() == (255, 255)
-    if is_blank and picture.has_transparency_data:
-        gray = reduce(picture, alpha_as_ink)
-    turn = TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    gray = downscale(picture, on_white)
+    if has_transparency(picture) and as_tensor(gray).min() >= 250:  # white ink, if any
+        gray = downscale(picture, alpha_as_ink)
+    turn = TURNS.get(orientation_of(picture))
     if turn is not None:
         gray = gray.transpose(turn)
-    pixels = torch.frombuffer(bytearray(gray.tobytes()), dtype=torch.float)
-    pixels = pixels.view(gray.height, gray.width)
-    return spread(pixels) if is_deep(picture) else pixels
+    return stretch_contrast(as_tensor(gray)) if is_deep(picture) else as_tensor(gray)
 
 
-def reduce(picture: Image.Image, flatten: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """Return `picture`, made opaque by `flatten`, in floats and shrunk to about LOADED_SIZE."""
+def as_tensor(gray: Image.Image) -> Tensor:
+    """Return the values (H, W) of a picture of floats."""
+    values = torch.frombuffer(bytearray(gray.tobytes()), dtype=torch.float)
+    return values.view(gray.height, gray.width)
+
+
+def load(picture: Image.Image) -> None:
+    """Load the pixels of `picture`; raise Failure if it is broken."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, about odd files that it reads all the same
+        try:
+            picture.load()
+        except Exception as error:  # each format has its own ways to be broken
+            raise broken(error) from error
+
+
+def broken(error: Exception) -> Failure:
+    """Return the failure to read a picture because of `error`."""
+    return Failure(f"cannot be read ({one_line(error)}); save it as JPEG or PNG")
+
+
+def orientation_of(picture: Image.Image) -> int:
+    """Return the orientation in the EXIF data of `picture`, or 1, upright, without readable data."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
+        except Exception:  # noqa: BLE001 - there are many ways for it to be broken, and none matters
+            return 1
+
+
+def downscale(picture: Image.Image, flatten: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Return `picture`, made opaque by `flatten`, in floats, shrunk to about LOADED_SIZE."""
     width, height = picture.size
     factor = max(1, math.isqrt(width * height) // LOADED_SIZE)
     gray = Image.new("F", (math.ceil(width / factor), math.ceil(height / factor)))
-    strip_height = factor * max(1, 250_000 // (width * factor))
+    strip_height = factor * max(1, 250_000 // (width * factor))  # of about 250,000 pixels
     for top in range(0, height, strip_height):  # strip by strip, so that copies are small
         strip = picture.crop((0, top, width, min(top + strip_height, height)))
         gray.paste(flatten(strip).convert("F").reduce(factor), (0, top // factor))
@@ -252,30 +351,33 @@ def is_deep(picture: Image.Image) -> bool:
     return picture.mode in ("I", "F") or picture.mode.startswith("I;16")
 
 
+def has_transparency(picture: Image.Image) -> bool:
+    """Tell whether some of `picture` may be transparent."""
+    return picture.has_transparency_data and not is_deep(picture)
+
+
 def on_white(picture: Image.Image) -> Image.Image:
     """Lay what is transparent in `picture` on white."""
-    if is_deep(picture) or not picture.has_transparency_data:
+    if not has_transparency(picture):
         return picture
     white = Image.new("RGBA", picture.size, "white")
     return Image.alpha_composite(white, picture.convert("RGBA"))
 
 
 def alpha_as_ink(picture: Image.Image) -> Image.Image:
-    """Return how clear `picture` is at each pixel, 0 to 255: white ink is dark then."""
+    """Return how transparent `picture` is at each pixel, 0 to 255: white ink is dark then."""
     return ImageChops.invert(picture.convert("RGBA").getchannel("A"))
 
 
-def spread(pixels: Tensor) -> Tensor:
-    """Return `pixels` (H, W) of any range from 0, the darkest, to 255."""
-    pixels = pixels.nan_to_num(0, 0, 0)
+def stretch_contrast(pixels: Tensor) -> Tensor:
+    """Return `pixels` (H, W) of any range from 0, the darkest, to 255; NaN and infinity are paper."""
+    pixels = pixels.double()
+    is_number = pixels.isfinite()
+    if not is_number.any():
+        return torch.zeros_like(pixels).float()
+    pixels = torch.where(is_number, pixels, pixels[is_number].median())
     darkest, lightest = pixels.aminmax()
-    return (pixels - darkest) / (lightest - darkest).clamp(min=1e-9) * 255
-
-
-def fit(image: Tensor, size: int) -> Tensor:
-    """Scale `image` (H, W) so that the longer side is `size`; averages when it shrinks."""
-    shape = [max(1, round(size * side / max(image.shape))) for side in image.shape]
-    return F.interpolate(image[None, None], shape, mode="bilinear", antialias=True)[0, 0]
+    return ((pixels - darkest) / (lightest - darkest).clamp(min=1e-9) * 255).float()
 
 
 # --- ink ---
@@ -284,67 +386,76 @@ def find_ink(pixels: Tensor) -> Tensor:
 
     The paper is what is left when all that is dark and narrow is filled in; shadows are not narrow.
     """
-    paper = fill_dark(pixels, 4)
+    paper = closing(pixels, 4)
     ink = (paper - pixels) / (paper + 20)  # 20: in the dark, noise is no ink
     return (ink - ink.median()).clamp(min=0)
 
 
-def vote_on_dark_ink(pixels: Tensor) -> float:
-    """Return how clearly the ink in `pixels` (H, W) is dark: below 0 it is light, on dark paper.
+def polarity_of(pixels: Tensor) -> float:
+    """Return above 0 if the ink in `pixels` (H, W) is dark, below if it is light on dark paper.
 
-    Ink is what there is less of. Where dark and light meet, what is around is nearer to the paper.
+    There is less ink than paper, so where the two meet, the average grey of a wide area is nearer
+    to the paper's.
     """
-    wide = F.pad(pixels[None, None], [13] * 4, mode="replicate")  # what ends at the border goes on
-    light = fill_dark(wide[0, 0], 3)
-    dark = -fill_dark(-wide[0, 0], 3)
+    margin = 13  # half the width of the closing: what ends at the border is thought to go on
+    wide = F.pad(pixels[None, None], [margin] * 4, mode="replicate")
+    light = closing(wide[0, 0], 3)
+    dark = -closing(-wide[0, 0], 3)
     around = F.adaptive_avg_pool2d(wide, 3)  # the averages of three by three fields
     around = F.interpolate(around, light.shape, mode="bilinear")[0, 0]
     contrast = light - dark
     votes = contrast * (2 * around - light - dark)  # positive where `around` is nearer to `light`
-    tie_break = pixels.median() - pixels.mean()  # positive if most of the picture is light
-    return ((votes.mean() + tie_break) / contrast.square().mean().clamp(min=1)).item()
+    # The votes are squares of grey values, so this difference of grey values decides close ones:
+    mostly_light = pixels.median() - pixels.mean()
+    return ((votes.mean() + mostly_light) / contrast.square().mean().clamp(min=1)).item()
 
 
-def fill_dark(image: Tensor, power: int) -> Tensor:
-    """Fill in what is dark in `image` (H, W) and narrower than 3**power pixels (a closing)."""
+def closing(image: Tensor, power: int) -> Tensor:
+    """Fill in what is dark in `image` (H, W) and narrower than 3**power pixels."""
     return -dilate(-dilate(image, power), power)
 
 
 def dilate(image: Tensor, power: int) -> Tensor:
-    """Return the largest value of `image` (H, W) in the square of 3**power pixels around each."""
+    """Return the largest value of `image` (H, W) around each pixel, in a square 3**power wide."""
     for _ in ("rows", "columns"):
         image = F.pad(image, [3**power // 2] * 2, value=-math.inf)
-        for step in range(power):  # three values, then three such threes, ...
+        for step in range(power):  # three values, then three such threes, and so on: much faster
             image = F.max_pool1d(image, 3, stride=1, dilation=3**step)
         image = image.T
     return image
 
 
 # --- pieces of ink ---
-def number_pieces(mask: Tensor) -> Tensor:
-    """Give each connected piece of `mask` (H, W) a number above 0; diagonal neighbours connect."""
-    numbers = mask.flatten().cumsum(0).view_as(mask) * mask  # of its pixels, 1 to N
-    neighbours = F.unfold(numbers[None, None].float(), 3, padding=1)[0].T[mask.flatten()].long()
-    piece_of = torch.arange(len(neighbours) + 1)  # each of the N a piece of its own; 0 none
+def label_components(mask: Tensor) -> Tensor:
+    """Give each connected piece of `mask` (H, W) a label above 0; diagonal neighbours connect.
+
+    At first each of its N pixels has a label of its own, 1 to N. Again and again, pixels take the
+    largest label around them, until nothing changes.
+    """
+    pixel_numbers = mask.flatten().cumsum(0).view_as(mask) * mask  # 1 to N, else 0
+    squares = F.unfold(pixel_numbers[None, None].float(), 3, padding=1)[0].T  # (H * W, 9)
+    neighbours = squares[mask.flatten()].long()  # (N, 9) pixel numbers, 0 for none
+    labels = torch.arange(len(neighbours) + 1)  # of pixel number 0 to N
     while True:
-        nearby = F.pad(piece_of[neighbours].amax(dim=1), (1, 0))  # the largest number around each
-        if torch.equal(piece_of, nearby):
-            return piece_of[numbers]
-        piece_of = piece_of.scatter_reduce(0, piece_of, nearby, "amax")  # join those that touch ...
-        piece_of = piece_of[piece_of]  # ... to what those were joined to
+        largest = F.pad(labels[neighbours].amax(dim=1), (1, 0))
+        if torch.equal(labels, largest):
+            return labels[pixel_numbers]
+        labels = labels.scatter_reduce(0, labels, largest, "amax")  # for all that share a label
+        labels = labels[labels]  # and at once what that label has become
 
 
 def heaviest_pieces(ink: Tensor) -> list[Piece]:
-    """Return the connected pieces of `ink` (H, W) with the most ink, the heaviest first."""
-    numbers = number_pieces(is_inked(ink))
-    masses = numbers.flatten().bincount(ink.flatten() * (numbers.flatten() > 0))
+    """Return the pieces of `ink` (H, W) with the most ink: the heaviest first, but lines last."""
+    labels = label_components(is_inked(ink))
+    masses = labels.flatten().bincount(ink.flatten())
+    masses[0] = 0  # what is no ink
     pieces = []
-    for number in masses.argsort(descending=True)[:MOST_PIECES].tolist():
-        mass = masses[number].item()
+    for label in masses.argsort(descending=True)[:MOST_PIECES].tolist():
+        mass = masses[label].item()
         if mass > LEAST_MASS * masses.max():
-            mask = numbers == number
-            pieces.append(Piece(mask, mass, box_of(mask)))
-    return sorted(pieces, key=lambda piece: is_flat(piece.box))  # lines last: they are no digits
+            mask = labels == label
+            pieces.append(Piece(mask, mass, bounding_box(mask)))
+    return sorted(pieces, key=lambda piece: is_flat(piece.box))  # keeps the order otherwise
 
 
 def is_inked(ink: Tensor) -> Tensor:
@@ -352,85 +463,27 @@ def is_inked(ink: Tensor) -> Tensor:
     return ink > PIECE_INK * ink.max().clamp(min=FAINTEST)
 
 
-def box_of(mask: Tensor) -> Box:
-    """Return the box around what is true in `mask` (H, W)."""
-    first, last = mask.nonzero().aminmax(dim=0)
-    top, left = first.tolist()
-    bottom, right = last.tolist()
-    return top, left, bottom + 1, right + 1
+def is_flat(box: Box) -> bool:
+    """Tell whether what is in `box` is a line from side to side, and no digit."""
+    return box.height < FLAT * box.width
 
 
-def size_of(box: Box) -> int:
-    """Return the longer side of `box`."""
-    top, left, bottom, right = box
-    return max(bottom - top, right - left)
+def is_line(box: Box) -> bool:
+    """Tell whether what is in `box` is a line from side to side, or up and down as a 1 is."""
+    return min(box.height, box.width) < FLAT * box.size
 
 
-def box_around(pieces: list[Piece]) -> Box:
-    """Return the box around all of `pieces`."""
-    tops, lefts, bottoms, rights = zip(*(piece.box for piece in pieces), strict=True)
-    return min(tops), min(lefts), max(bottoms), max(rights)
+def stands_out(ink: Tensor, pieces: list[Piece]) -> bool:
+    """Tell whether the first of the `pieces` of `ink` (H, W) can be a digit, and not noise."""
+    if not pieces:
+        return False
+    is_large = pieces[0].box.size >= LEAST_SIZE
+    return is_large and pieces[0].mass >= LEAST_SHARE * ink[is_inked(ink)].sum().item()
 
 
-def gaps(one: Box, other: Box) -> tuple[int, int]:
-    """Return the pixels between two boxes, down and across; negative where they overlap."""
-    down = max(one[0], other[0]) - min(one[2], other[2])
-    across = max(one[1], other[1]) - min(one[3], other[3])
-    return down, across
-
-
-# --- from ink to the digit ---
-def choose_layer(ink: Tensor) -> tuple[Tensor, list[Piece]]:
-    """Return the innermost layer of `ink` (H, W) where something stands out, and its pieces.
-
-    Raises Failure if nothing does. All thresholds were tuned on training digits.
-    """
-    for layer, pieces in reversed(peel(ink)):
-        if stands_out(layer, pieces):
-            return layer, pieces
-    raise Failure("blank: no digit stands out")
-
-
-def find_sheet(ink: Tensor, piece: Piece) -> Tensor | None:
-    """Return where (H, W) `piece` of `ink` and its holes are if it is written on, or None.
-
-    It fills its box, as a sheet or a canvas does, and a hole in it is as thin as a stroke.
-    """
-    top, left, bottom, right = piece.box
-    sheet = piece.mask[top:bottom, left:right]
-    if sheet.float().mean() < SHEET_FILL:
-        return None
-    empty = F.pad(~is_inked(ink)[top:bottom, left:right], [1] * 4, value=True)
-    numbers = number_pieces(empty)
-    outside = numbers[0, 0]
-    areas = numbers[(numbers > 0) & (numbers != outside)].bincount()
-    if len(areas) == 0 or not is_stroke(numbers == areas.argmax(), size_of(piece.box)):
-        return None
-    found = torch.zeros_like(piece.mask)
-    found[top:bottom, left:right] = (numbers != outside)[1:-1, 1:-1]
-    return found
-
-
-def is_stroke(hole: Tensor, sheet_size: int) -> bool:
-    """Tell whether `hole` (H, W) in a sheet of that size can be what is written on it."""
-    size = size_of(box_of(hole))
-    return size > WRITING_SIZE * sheet_size and stroke_width(hole.float()) < HOLE_WIDTH * size
-
-
-def cut_out_sheet(pixels: Tensor, sheet: Tensor) -> Tensor:
-    """Return `pixels` (H, W) cut to the box of `sheet`, a mask of any size; outside it, its paper.
-
-    A sheet that is not straight does not bring the desk in the corners of its box along.
-    """
-    inner = -dilate(-sheet.float(), 1)  # without its edge, which is soft
-    covered = F.adaptive_max_pool2d(inner[None], pixels.shape)[0] > 0
-    top, left, bottom, right = box_of(covered)
-    paper = pixels[covered].median()
-    return torch.where(covered, pixels, paper)[top:bottom, left:right]
-
-
-def peel(ink: Tensor) -> list[tuple[Tensor, list[Piece]]]:
-    """Return `ink` (H, W) with its pieces, then what it is without its frame, and so on inwards."""
+# --- what frames the digit, or carries it ---
+def remove_frames(ink: Tensor) -> list[tuple[Tensor, list[Piece]]]:
+    """Return `ink` (H, W) with its pieces, then the same without its frame, and so on inwards."""
     layers = []
     while True:
         pieces = heaviest_pieces(ink)
@@ -443,10 +496,11 @@ def peel(ink: Tensor) -> list[tuple[Tensor, list[Piece]]]:
 
 
 def find_frame(ink: Tensor, pieces: list[Piece]) -> Tensor:
-    """Return how dark (H, W) those of `pieces` are that frame others, or come from the border.
+    """Return what to take off `ink` (H, W): those of `pieces` that are no digit, 0 elsewhere.
 
-    They are a box, a circle, the desk, a thumb, ruled lines. What comes from the border is as dark
-    as it is there: what is darker is a digit that was written across it.
+    A box, a circle or axes surround others: all of their ink is taken off. The desk, a thumb or
+    ruled lines come from the border: as much is taken off as is there, and what is darker, a digit
+    that was written across, stays.
     """
     border = torch.ones_like(ink, dtype=torch.bool)
     border[1:-1, 1:-1] = False
@@ -455,24 +509,15 @@ def find_frame(ink: Tensor, pieces: list[Piece]) -> Tensor:
         at_border = piece.mask & border
         if any(surrounds(piece, other) for other in pieces):
             frame[piece.mask] = ink[piece.mask].max()
-        elif at_border.sum() > size_of(piece.box) / 2 or is_ruled(piece, ink, at_border):
+        elif at_border.sum() > piece.box.size / 2 or is_ruled_line(piece, ink, at_border):
             frame[piece.mask] = ink[at_border].max()
     return frame
-
-
-def is_ruled(piece: Piece, ink: Tensor, at_border: Tensor) -> bool:
-    """Tell whether `piece` of `ink` is a line across the picture, alone or with a digit on it."""
-    spans = bool(at_border.any()) and size_of(piece.box) >= min(ink.shape)
-    if not spans or is_line(piece.box):
-        return spans
-    written = (ink[piece.mask] - ink[at_border].max()).clamp(min=0).sum()
-    return bool(written > WRITTEN * piece.mass)
 
 
 def surrounds(piece: Piece, other: Piece) -> bool:
     """Tell whether `piece` has ink on all four sides of `other`, and `other` is not just a speck."""
     top, left, bottom, right = other.box
-    if size_of(other.box) < INSIDE_SIZE * size_of(piece.box):
+    if other.box.size < INSIDE_SIZE * piece.box.size:
         return False
     beside = piece.mask[top:bottom].any(dim=0)  # (W,)
     above_or_below = piece.mask[:, left:right].any(dim=1)  # (H,)
@@ -480,88 +525,125 @@ def surrounds(piece: Piece, other: Piece) -> bool:
     return all(bool(side.any()) for side in sides)
 
 
-def stands_out(ink: Tensor, pieces: list[Piece]) -> bool:
-    """Tell whether the heaviest of the `pieces` of `ink` (H, W) can be a digit, and not noise."""
-    if not pieces:
+def is_ruled_line(piece: Piece, ink: Tensor, at_border: Tensor) -> bool:
+    """Tell whether `piece` of `ink` is a line across the picture, alone or with a digit on it."""
+    if not at_border.any() or piece.box.size < min(ink.shape):
         return False
-    is_large = size_of(pieces[0].box) >= LEAST_SIZE
-    return is_large and pieces[0].mass >= LEAST_SHARE * ink[is_inked(ink)].sum().item()
+    if is_line(piece.box):
+        return True
+    written = (ink[piece.mask] - ink[at_border].max()).clamp(min=0).sum()
+    return bool(written > WRITTEN * piece.mass)
 
 
+def find_sheet(ink: Tensor, piece: Piece) -> Tensor | None:
+    """Return a mask (H, W) of `piece` of `ink` with its holes if it is a sheet or a canvas, or None.
+
+    It fills its box, and its largest hole can be what is written on it: a hole, since that is of
+    the other polarity.
+    """
+    sheet = piece.box.crop(piece.mask)
+    if sheet.float().mean() < SHEET_FILL:
+        return None
+    free = F.pad(~piece.box.crop(is_inked(ink)), [1] * 4, value=True)
+    labels = label_components(free)
+    outside = labels[0, 0]
+    areas = labels[(labels > 0) & (labels != outside)].bincount()
+    if len(areas) == 0 or not is_writing(labels == areas.argmax(), piece.box.size):
+        return None
+    mask = torch.zeros_like(piece.mask)
+    piece.box.crop(mask)[:] = (labels != outside)[1:-1, 1:-1]
+    return mask
+
+
+def is_writing(hole: Tensor, sheet_size: int) -> bool:
+    """Tell whether `hole` (H, W) in a sheet of that size can be what is written on it."""
+    size = bounding_box(hole).size
+    has_strokes = stroke_width(hole.float()) < WRITING_WIDTH * size
+    return has_strokes and size > WRITING_SIZE * sheet_size
+
+
+def cut_out_sheet(pixels: Tensor, sheet: Tensor) -> Tensor:
+    """Return `pixels` (H, W) in the box of `sheet`, which is a mask at any resolution.
+
+    What is not on the sheet becomes its median grey: the box of a sheet that is not straight has
+    some of the desk in its corners.
+    """
+    eroded = -dilate(-sheet.float(), 1)  # without its edge, which is soft
+    is_on_sheet = F.adaptive_max_pool2d(eroded[None], pixels.shape)[0] > 0
+    paper = pixels[is_on_sheet].median()
+    return bounding_box(is_on_sheet).crop(torch.where(is_on_sheet, pixels, paper))
+
+
+# --- from pieces to the digit ---
 def join_parts(pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
-    """Return the heaviest of `pieces` with what belongs to the same digit, and the others."""
+    """Return the first of `pieces` with what belongs to the same digit, and the others."""
     parts = pieces[:1]
     others = pieces[1:]
     while True:
-        box = box_around(parts)
-        joins = [belongs(piece, box) for piece in others]
-        if not any(joins):
+        box = joint_box(parts)
+        more = [piece for piece in others if belongs(piece, box)]
+        if not more:
             return parts, others
-        parts = parts + [piece for piece, is_part in zip(others, joins, strict=True) if is_part]
-        others = [piece for piece, is_part in zip(others, joins, strict=True) if not is_part]
+        parts = parts + more
+        others = [piece for piece in others if not belongs(piece, box)]
 
 
-def belongs(piece: Piece, box: Box) -> bool:
-    """Tell whether `piece` is part of the digit that has this `box` so far."""
-    down, across = gaps(box, piece.box)
-    if is_flat(piece.box) and piece.box[0] >= box[2]:
-        return down < UNDERLINE_GAP * size_of(box)
-    is_near = max(down, across) < NEAR * size_of(box)
-    is_stacked = across < 0 and down < STACKED_GAP * (size_of(box) + size_of(piece.box))
-    is_large = size_of(piece.box) > STACKED_SIZE * size_of(box)
-    top, left, bottom, right = min(box, piece.box)  # the upper one
-    has_bar = right - left > bottom - top
-    return is_near or (is_stacked and is_large and has_bar)
-
-
-def is_flat(box: Box) -> bool:
-    """Tell whether what is in `box` is a line from side to side, and no digit."""
-    top, left, bottom, right = box
-    return bottom - top < FLAT * (right - left)
-
-
-def is_line(box: Box) -> bool:
-    """Tell whether what is in `box` is a line from side to side, or up and down as a 1 is."""
-    top, left, bottom, right = box
-    return min(bottom - top, right - left) < FLAT * size_of(box)
+def belongs(piece: Piece, digit: Box) -> bool:
+    """Tell whether `piece` is part of the digit that has this box so far."""
+    down, across = gaps(digit, piece.box)
+    is_below = piece.box.top >= digit.bottom
+    if is_flat(piece.box) and is_below:
+        return across < 0 and down < UNDERLINE_GAP * digit.size
+    if max(down, across) < NEAR * digit.size:
+        return True
+    upper = piece.box if piece.box.top < digit.top else digit
+    is_stacked = across < 0 and down < STACKED_GAP * (digit.size + piece.box.size)
+    has_bar = upper.width > upper.height  # as a 5 whose bar lies apart
+    return is_stacked and has_bar and piece.box.size > STACKED_SIZE * digit.size
 
 
 def note_on(others: list[Piece], digit_size: int) -> str | None:
-    """Return a note if some of `others` are as large as the digit, or None."""
-    rivals = sum(
-        size_of(piece.box) > RIVAL_SIZE * digit_size and not is_flat(piece.box) for piece in others
-    )
-    return f"{rivals + 1} things are as large as a digit; one is read" if rivals else None
+    """Return a note if some of `others` are about as large as the digit, or None."""
+    rivals = [p for p in others if not is_flat(p.box) and p.box.size > RIVAL_SIZE * digit_size]
+    if not rivals:
+        return None
+    return f"{len(rivals) + 1} things are as large as a digit; one is read"
 
 
 def cut_out_strokes(ink: Tensor, parts: list[Piece]) -> Tensor:
     """Return the strokes of a digit of these `parts`, cut to their box, 0 to 1."""
     strokes = torch.stack([part.mask for part in parts]).any(dim=0)
-    ink = ink / ink[strokes].quantile(0.9)
-    ink = ink * dilate(strokes.float(), 2)  # with their soft edges, without what is farther away
-    top, left, bottom, right = box_around(parts)
-    digit = ink[top:bottom, left:right]
-    return widen(((digit - EDGE_INK) / (FULL_INK - EDGE_INK)).clamp(0, 1))
+    ink = ink / ink[strokes].quantile(0.9)  # the digit's dark ink is 1
+    ink = ink * dilate(strokes.float(), 2)  # without what is farther away than their soft edges
+    digit = joint_box(parts).crop(ink)
+    return thicken(((digit - EDGE_INK) / (FULL_INK - EDGE_INK)).clamp(0, 1))
 
 
-def widen(digit: Tensor) -> Tensor:
+def thicken(digit: Tensor) -> Tensor:
     """Return `digit` (H, W) with strokes that do not fade when it is scaled to 20 pixels."""
     size = max(digit.shape)
     width = stroke_width(digit)
     if width >= THIN * size:
         return digit
-    reach = round((WIDENED * size - width) / 2)
+    reach = round((THICKENED * size - width) / 2)
     return F.max_pool2d(F.pad(digit, [reach] * 4)[None], 2 * reach + 1, 1, reach)[0]
 
 
 def stroke_width(ink: Tensor) -> float:
-    """Return how wide, in pixels, the strokes of `ink` (H, W) are: twice their area by their edge.
+    """Return how wide, in pixels, the strokes of `ink` (H, W) are: twice their area / their edge.
 
-    The edge is the change from pixel to pixel, down and across: 4 / pi as much as its length.
+    Changes from pixel to pixel, down and across, add up to 4 / pi times the length of the edge.
     """
     ink = F.pad(ink, [1] * 4)
-    edge = ink.diff(dim=0).abs().sum() + ink.diff(dim=1).abs().sum()
-    return (2 * 4 / math.pi * ink.sum() / edge.clamp(min=1)).item()
+    changes = ink.diff(dim=0).abs().sum() + ink.diff(dim=1).abs().sum()
+    edge = changes.clamp(min=1) / (4 / math.pi)
+    return (2 * ink.sum() / edge).item()
+
+
+def brighten(digit: Tensor) -> Tensor:
+    """Return `digit` (H, W) with full brightness, which thin strokes lose when they are scaled."""
+    full = digit.quantile(0.95).clamp(min=0.5 * digit.max())
+    return (digit / full).clamp(max=1)
 
 
 # --- command line ---
@@ -583,35 +665,32 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def expand(pattern: str) -> list[str]:
-    """Return the files that a pattern such as *.png means, which the shells of Windows leave to us.
+    """Return the files that match `pattern`, such as *.png: the shells of Windows do not.
 
-    What is the name of a file means that file; what means nothing is returned as it is.
+    An existing file is returned as it is, and so is a pattern that matches nothing.
     """
     if os.path.exists(pattern):
         return [pattern]
     return sorted(glob.glob(pattern)) or [pattern]
 
 
-def load_picture(path: str) -> Image.Image:
-    """Return the picture in a file; raise Failure if it is none, or too large for the memory."""
+def open_picture(path: str) -> Image.Image:
+    """Open the picture in a file; raise Failure if it is none, or too large for the memory."""
     if not os.path.isfile(path):
         raise Failure("not a file" if os.path.exists(path) else "no such file")
     Image.init()
     formats = [name for name in FORMATS if name in Image.OPEN]  # an older Pillow has fewer
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, about odd files that it reads all the same
+        warnings.simplefilter("ignore")
         try:
             picture = Image.open(path, formats=formats)
-            limit = MAX_JPEG_PIXELS if picture.format in ("JPEG", "MPO") else MAX_PIXELS
-            is_too_large = picture.width * picture.height > limit
-            if not is_too_large:
-                picture.draft("L", (LOADED_SIZE, LOADED_SIZE))  # of a JPEG, a smaller version
-                picture.load()
         except Exception as error:  # each format has its own ways to be broken
-            reason = one_line(error)
-            raise Failure(f"cannot be read ({reason}); save it as JPEG or PNG") from error
-    if is_too_large:
+            raise broken(error) from error
+    limit = MAX_JPEG_PIXELS if picture.format in ("JPEG", "MPO") else MAX_PIXELS
+    if picture.width * picture.height > limit:
+        picture.close()
         raise Failure(f"has more than {limit:,} pixels: save a smaller picture")
+    picture.draft("L", (LOADED_SIZE, LOADED_SIZE))  # loads a smaller version of a JPEG
     return picture
 
 
@@ -630,7 +709,8 @@ def run(args: argparse.Namespace) -> int:
     for path in [path for pattern in args.pictures for path in expand(pattern)]:
         name = "".join(c if c.isprintable() else "?" for c in path)
         try:
-            reading = read_digit(load_picture(path), model)
+            with open_picture(path) as picture:
+                reading = read_digit(picture, model)
         except Failure as failure:
             print(f"error: {name}: {failure}", file=sys.stderr)
             code = 1

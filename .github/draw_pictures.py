@@ -118,10 +118,10 @@ def draw_reading() -> Image.Image:
     """Draw the steps from a photograph to what the network sees."""
     photo = Image.open(ROOT / "tests" / "photo_of_a_5.jpg")
     pixels = digit_reader.to_gray(photo)
-    ink = digit_reader.find_ink(digit_reader.fit(pixels, digit_reader.GRID))
+    view = digit_reader.look_at(pixels)
     steps = {
         "the photo": photo.convert("RGB"),
-        "its ink, without the shadow": as_picture(ink / ink.max()),
+        "its ink, without the shadow": as_picture(view.ink / view.ink.max()),
         "28x28: what the network sees": ImageOps.invert(
             as_picture(digit_reader.to_mnist(photo)[0])
         ),

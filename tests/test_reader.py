@@ -157,13 +157,13 @@ def flood(mask: torch.Tensor, start: tuple[int, int]) -> torch.Tensor:
 def test_pieces_are_what_a_flood_covers():
     for _ in range(20):
         mask = torch.rand(40, 50) < 0.4
-        pieces = digit_reader.number_pieces(mask)
+        pieces = digit_reader.label_components(mask)
         assert torch.equal(pieces > 0, mask)
         for number in pieces[mask].unique():
             piece = pieces == number
             start = tuple(piece.nonzero()[0].tolist())
             assert torch.equal(flood(mask, start), piece)
-    assert not digit_reader.number_pieces(torch.zeros(3, 4) > 0).any()
+    assert not digit_reader.label_components(torch.zeros(3, 4) > 0).any()
 
 
 def test_a_picture_becomes_a_light_digit_of_20_pixels_centred_by_its_mass():
@@ -275,7 +275,7 @@ def test_read_digit_gives_the_answer_and_what_the_network_saw():
 @pytest.mark.parametrize("vote", [0.2, -0.2])
 def test_where_light_and_dark_ink_may_be_confused_the_answer_is_unsure(vote, monkeypatch):
     sure = read_digit(draw_seven(), SegmentReader())
-    monkeypatch.setattr(digit_reader, "vote_on_dark_ink", lambda pixels: vote)
+    monkeypatch.setattr(digit_reader, "polarity_of", lambda pixels: vote)
     picture = draw_seven() if vote > 0 else ImageOps.invert(draw_seven())
     unsure = read_digit(picture, SegmentReader())
     assert unsure.digit == sure.digit == 7
