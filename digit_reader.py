@@ -37,7 +37,7 @@ from mnist_classifier import (
     prepare_streams,
 )
 
-SURE = 0.95  # answers with a lower probability are marked as unsure
+SURE = 0.975  # answers with a lower probability are marked as unsure
 GRID = 256  # the digit is looked for in about GRID x GRID pixels
 LOADED_SIZE = (
     3 * GRID // 2
