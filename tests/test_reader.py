@@ -107,6 +107,11 @@ SAME_SEVENS = {
     "a thumb in the corner": draw(draw_seven(), "ellipse", (150, 110, 260, 220), 0),
     "a title bar": draw(draw_seven(), "rectangle", (0, 0, 200, 14), 0),
     "a bar that hangs in the air": draw(draw_seven(), "rectangle", (78, 62, 89, 67), 255),
+    "no numbers in the paper": draw(
+        draw_seven("F", 1.0, 0.25), "rectangle", (120, 60, 160, 120), float("nan")
+    ),
+    "a line close below": draw(draw_seven(), "rectangle", (26, 135, 98, 137), 0),
+    "a spot below": draw(draw_seven(), "ellipse", (66, 140, 92, 158), 0),
     "a gap in the bar": draw(draw_seven(), "rectangle", (60, 50, 62, 61), 255),
     "in a box": draw(draw_seven(), "rectangle", (12, 32, 108, 148), None, 0, 4),
     "in a circle": draw(
