@@ -39,9 +39,7 @@ from mnist_classifier import (
 
 SURE = 0.975  # answers with a lower probability are marked as unsure
 GRID = 256  # the digit is looked for in about GRID x GRID pixels
-LOADED_SIZE = (
-    3 * GRID // 2
-)  # a large picture is shrunk to about this height and width, or a little more
+LOADED_SIZE = 3 * GRID // 2  # a large picture is shrunk to about this height and width
 DIGIT_SIZE = 20  # pixels: the longer side of the digits of MNIST
 
 # What Pillow may read. Not EPS: reading it would execute a program.
@@ -55,9 +53,7 @@ MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV
 
 # A 28x28 picture is left as it is if it is like those of MNIST:
 MNIST_BRIGHTEST = 200  # of 255: some pixel is at least as bright
-MNIST_EDGE = (
-    10  # of 255: where it is brighter, the digit is DIGIT_SIZE long, or a pixel more or less
-)
+MNIST_EDGE = 10  # of 255: where it is brighter, the digit is DIGIT_SIZE long, give or take 1
 MNIST_OFF_CENTRE = 1.0  # pixels: its centre of mass is at most as far from the middle
 
 # Light ink or dark? The polarity is 0 if both are equally likely, and about 1 or -1 if it is plain.
@@ -80,9 +76,7 @@ FLAT = 0.2  # of its width, or of its size: a line is less high, or less wide
 
 # What frames the digit, or carries it:
 INSIDE_SIZE = 0.35  # of a frame's size: what it surrounds is at least as large, or just a speck
-WRITTEN = (
-    0.2  # of the mass of a line with a digit across it: at least as much is darker than the line
-)
+WRITTEN = 0.2  # of a line's mass: a digit across it is darker by at least as much
 SHEET_FILL = 0.68  # of its bounding box: a sheet or a canvas covers at least as much
 WRITING_SIZE = 0.15  # of the sheet's size: what is written on it is larger
 WRITING_WIDTH = 0.25  # of its size: what is written on a sheet has narrower strokes
