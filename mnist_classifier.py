@@ -84,7 +84,7 @@ class Config:
     averaging_divisor: int = 9  # k: average the weights over about the last 1/k of the steps
     lr_factor: float = 0.5  # a cut of the learning rates multiplies them by this
     lr_patience: int = 0  # epochs without progress that are let pass before a cut
-    lr_threshold: float = 0.05  # progress: the training loss falls by this share or more
+    lr_threshold: float = 0.05  # progress: a training loss lower by this share than at the last
     rotation: float = 10.0  # degrees, either way
     translation: float = 2.0  # pixels, either way, along each axis
     scale: float = 0.1  # share of the size, either way, along each axis
