@@ -39,7 +39,7 @@ from mnist_classifier import (
 
 SURE = 0.975  # answers with a lower probability are marked as unsure
 GRID = 256  # the digit is looked for in about GRID x GRID pixels
-LOADED_SIZE = 3 * GRID // 2  # a large picture is shrunk to about this height and width
+LOADED_SIZE = 3 * GRID // 2  # a large picture is shrunk to one to two times this height and width
 DIGIT_SIZE = 20  # pixels: the longer side of the digits of MNIST
 
 # What Pillow may read. Not EPS: reading it would execute a program.
@@ -63,7 +63,7 @@ RIGHT_IF_CLOSE = 0.8  # share of the answers that are right then
 # Ink is how much darker a pixel is than the paper around it, 0 to 1.
 FAINTEST = 0.12  # if the darkest ink is less dark, it is taken to be as dark as this
 PIECE_INK = 0.33  # of the darkest ink: what is darker belongs to a piece
-REST_INK = 0.35  # of the darkest ink: without a frame, some is darker, or nothing is left
+REST_INK = 0.35  # of the darkest ink: if nothing darker remains without a frame, it stays
 EDGE_INK = 0.2  # of the digit's dark ink: the soft edge of a stroke begins here ...
 FULL_INK = 0.75  # ... and ends here
 
@@ -72,7 +72,7 @@ MOST_PIECES = 20  # only so many are looked at
 LEAST_MASS = 0.01  # of the heaviest piece's mass: lighter ones are specks
 LEAST_SHARE = 0.02  # of the mass of all ink: a digit has at least as much; in noise, no piece has
 LEAST_SIZE = 8  # pixels of the grid: a digit is at least as large
-FLAT = 0.2  # of its width, or of its size: a line is less high, or less wide
+FLAT = 0.2  # of its longer side: the shorter side of a line is less
 
 # What frames the digit, or carries it:
 INSIDE_SIZE = 0.35  # of a frame's size: what it surrounds is at least as large, or just a speck
@@ -80,16 +80,16 @@ WRITTEN = 0.2  # of a line's mass: a digit across it is darker by at least as mu
 SHEET_FILL = 0.68  # of its bounding box: a sheet or a canvas covers at least as much
 WRITING_SIZE = 0.15  # of the sheet's size: what is written on it is larger
 WRITING_WIDTH = 0.25  # of its size: what is written on a sheet has narrower strokes
-MOST_SHEETS = 3  # lie on each other
+MOST_SHEETS = 3  # are looked into, one after the other
 
 # What belongs to the digit:
 NEAR = 0.1  # of the digit's size: parts have a smaller gap between them ...
-STACKED_GAP = 0.25  # ... or, one above the other, one smaller than this share of both their sizes
+STACKED_GAP = 0.25  # ... or, below a bar, one smaller than this share of the sum of their sizes
 STACKED_SIZE = 0.3  # of the digit's size: parts with such a gap are larger
 UNDERLINE_GAP = 0.03  # of the digit's size: a line below it with a larger gap is no part
 RIVAL_SIZE = 0.6  # of the digit's size: a larger thing that is no part is worth a note
 THIN = 1 / 14  # of the digit's size: narrower strokes would fade when it is scaled ...
-THICKENED = 0.1  # ... and are made as wide as this
+THICKENED = 0.1  # ... and are made about as wide as this
 
 
 class Box(NamedTuple):
@@ -132,7 +132,7 @@ class View(NamedTuple):
     """What stands out in a picture, or on a sheet in it."""
 
     ink: Tensor  # (H, W), 0 to 1
-    pieces: list[Piece]  # of it, at least one: the heaviest first, but lines last
+    pieces: list[Piece]  # of it, at least one: the heaviest first, but flat lines last
     polarity_is_sure: bool  # whether its ink was told from its paper beyond doubt
 
 
@@ -180,6 +180,7 @@ def find_digit(picture: Image.Image) -> Found:
     view = look_at(pixels)
     if view is None:
         raise Failure("blank: no digit stands out")
+    # If it is a sheet, look there again: the ink on it is of the other polarity.
     for _ in range(MOST_SHEETS):
         sheet = find_sheet(view.ink, view.pieces[0])
         if sheet is None:
@@ -197,12 +198,13 @@ def find_digit(picture: Image.Image) -> Found:
 
 def look_at(pixels: Tensor) -> View | None:
     """Return what stands out in grey values (H, W), 0 to 255, or None if nothing does."""
+    # A long picture keeps its area of GRID x GRID, up to a length of 4 GRID.
     elongation = max(pixels.shape) / min(pixels.shape)
     pixels = resize(pixels, round(GRID * min(4, math.sqrt(elongation))))
     pixels = F.avg_pool2d(pixels[None], 3, 1, 1, count_include_pad=False)[0]  # less noise
     polarity = polarity_of(pixels)
     ink = find_ink(pixels if polarity >= 0 else 255 - pixels)
-    for layer, pieces in reversed(remove_frames(ink)):
+    for layer, pieces in reversed(remove_frames(ink)):  # the digit is inside its frames
         if stands_out(layer, pieces):
             return View(layer, pieces, abs(polarity) > CLOSE_POLARITY)
     return None
@@ -399,7 +401,8 @@ def polarity_of(pixels: Tensor) -> float:
     around = F.interpolate(around, light.shape, mode="bilinear")[0, 0]
     contrast = light - dark
     votes = contrast * (2 * around - light - dark)  # positive where `around` is nearer to `light`
-    # The votes are squares of grey values, so this difference of grey values decides close ones:
+    # A small bias to what most of the picture is. The votes are squares of grey values and this is
+    # a difference, so it matters only where there is little contrast, or where votes cancel.
     mostly_light = pixels.median() - pixels.mean()
     return ((votes.mean() + mostly_light) / contrast.square().mean().clamp(min=1)).item()
 
@@ -434,12 +437,13 @@ def label_components(mask: Tensor) -> Tensor:
         largest = F.pad(labels[neighbours].amax(dim=1), (1, 0))
         if torch.equal(labels, largest):
             return labels[pixel_numbers]
-        labels = labels.scatter_reduce(0, labels, largest, "amax")  # for all that share a label
-        labels = labels[labels]  # and at once what that label has become
+        # A label is also the number of a pixel, which takes the largest label that was seen ...
+        labels = labels.scatter_reduce(0, labels, largest, "amax")
+        labels = labels[labels]  # ... and all that have its number as their label follow it
 
 
 def heaviest_pieces(ink: Tensor) -> list[Piece]:
-    """Return the pieces of `ink` (H, W) with the most ink: the heaviest first, but lines last."""
+    """Return the pieces of `ink` (H, W) with the most ink: the heaviest first, flat lines last."""
     labels = label_components(is_inked(ink))
     masses = labels.flatten().bincount(ink.flatten())
     masses[0] = 0  # what is no ink
@@ -490,11 +494,11 @@ def remove_frames(ink: Tensor) -> list[tuple[Tensor, list[Piece]]]:
 
 
 def find_frame(ink: Tensor, pieces: list[Piece]) -> Tensor:
-    """Return what to take off `ink` (H, W): those of `pieces` that are no digit, 0 elsewhere.
+    """Return how much to subtract from `ink` (H, W): the frames among `pieces`, 0 elsewhere.
 
-    A box, a circle or axes surround others: all of their ink is taken off. The desk, a thumb or
-    ruled lines come from the border: as much is taken off as is there, and what is darker, a digit
-    that was written across, stays.
+    A box, a circle or axes surround other pieces, and lose everything. The desk, a thumb or ruled
+    lines come from the border, and lose as much as their darkest pixel there: what is darker, a
+    digit that was written across, stays.
     """
     border = torch.ones_like(ink, dtype=torch.bool)
     border[1:-1, 1:-1] = False
@@ -530,10 +534,10 @@ def is_ruled_line(piece: Piece, ink: Tensor, at_border: Tensor) -> bool:
 
 
 def find_sheet(ink: Tensor, piece: Piece) -> Tensor | None:
-    """Return a mask (H, W) of `piece` of `ink` with its holes if it is a sheet or a canvas, or None.
+    """Return a mask (H, W) of `piece` of `ink`, its holes filled, if it is a sheet, or None.
 
-    It fills its box, and its largest hole can be what is written on it: a hole, since that is of
-    the other polarity.
+    On a dark desk, a white sheet is itself the light ink, and the writing on it leaves holes. So a
+    sheet, or a canvas, is a piece that fills its box and whose largest hole can be writing.
     """
     sheet = piece.box.crop(piece.mask)
     if sheet.float().mean() < SHEET_FILL:
@@ -563,7 +567,7 @@ def cut_out_sheet(pixels: Tensor, sheet: Tensor) -> Tensor:
     some of the desk in its corners.
     """
     eroded = -dilate(-sheet.float(), 1)  # without its edge, which is soft
-    is_on_sheet = F.adaptive_max_pool2d(eroded[None], pixels.shape)[0] > 0
+    is_on_sheet = F.adaptive_max_pool2d(eroded[None], pixels.shape)[0] > 0  # as large as `pixels`
     paper = pixels[is_on_sheet].median()
     return bounding_box(is_on_sheet).crop(torch.where(is_on_sheet, pixels, paper))
 
@@ -626,7 +630,8 @@ def thicken(digit: Tensor) -> Tensor:
 def stroke_width(ink: Tensor) -> float:
     """Return how wide, in pixels, the strokes of `ink` (H, W) are: twice their area / their edge.
 
-    Changes from pixel to pixel, down and across, add up to 4 / pi times the length of the edge.
+    Changes from pixel to pixel, down and across, add up to 4 / pi times the length of the edge, on
+    average over its directions.
     """
     ink = F.pad(ink, [1] * 4)
     changes = ink.diff(dim=0).abs().sum() + ink.diff(dim=1).abs().sum()
