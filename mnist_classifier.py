@@ -76,7 +76,7 @@ def one_line(error: Exception) -> str:
 class Config:
     """The hyperparameters of training. The README tells what each is worth."""
 
-    epochs: int = 12  # more are no more accurate
+    epochs: int = 12  # 19 would lower the error by about 0.02 points, in 1.5 times the time
     batch_size: int = 128
     lr: float = 0.1  # initial learning rate of the convolutions before the head
     lr_ratio: float = 0.5  # learning rate of all other parameters, as a share of lr
