@@ -64,7 +64,9 @@ def arguments(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
 def start(command: list[object], **options) -> subprocess.Popen:
     """Start Python with `command` on one thread, as a user would, from the project's folder."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = str(ROOT)
+    if "PYTHONPATH" in os.environ:
+        path += os.pathsep + os.environ["PYTHONPATH"]
     environment |= {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", "PYTHONPATH": path}
     defaults = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT}
     command = [sys.executable, *map(str, command)]

@@ -324,18 +324,24 @@ def off_centre(digit: Tensor, rng: random.Random) -> Image.Image:
     return canvas
 
 
-PHOTOGRAPHED = (in_box, in_circle, underlined, in_axes, in_screenshot, on_small_sheet)
-SAVED = (white_on_transparent, dim, off_centre)
+PHOTOGRAPHED = {
+    "in box": in_box,
+    "in circle": in_circle,
+    "underlined": underlined,
+    "in axes": in_axes,
+    "in screenshot": in_screenshot,
+    "on small sheet": on_small_sheet,
+}
+SAVED = {"white on transparent": white_on_transparent, "dim": dim, "off centre": off_centre}
+STRANGE_KINDS = (*PHOTOGRAPHED, *SAVED)
 
 
 def strange(digit: Tensor, kind: str, rng: random.Random) -> Image.Image:
-    """Picture of `digit` (28, 28) uint8, drawn by the function of the name `kind`."""
-    draw = next(draw for draw in (*PHOTOGRAPHED, *SAVED) if draw.__name__ == kind)
-    picture = draw(digit, rng)
-    return as_jpeg(pil_to_tensor(picture)[0].float(), 6, rng) if draw in PHOTOGRAPHED else picture
-
-
-STRANGE_KINDS = tuple(draw.__name__ for draw in (*PHOTOGRAPHED, *SAVED))
+    """Picture of `digit` (28, 28) uint8 of one of STRANGE_KINDS."""
+    if kind in SAVED:
+        return SAVED[kind](digit, rng)
+    picture = PHOTOGRAPHED[kind](digit, rng)
+    return as_jpeg(pil_to_tensor(picture)[0].float(), 6, rng)
 
 
 def read(
@@ -408,7 +414,7 @@ class Group(NamedTuple):
 GROUPS = [
     Group("redrawn plainly", (), 1000, 0.988, 0.006),
     Group("redrawn and disturbed", KINDS, 1000, 0.975, 0.006),
-    *(Group(kind.replace("_", " "), (kind,), 150, 0.9, 4 / 150) for kind in STRANGE_KINDS),
+    *(Group(kind, (kind,), 150, 0.9, 4 / 150) for kind in STRANGE_KINDS),
 ]
 
 

@@ -270,8 +270,7 @@ def pair(folder: Path) -> tuple[bytes | None, bytes | None]:
 @pytest.fixture
 def two_runs(tmp_path, monkeypatch) -> tuple[Path, Path]:
     """Folders with the results of an old run and a new one."""
-    run_without_training_in = [("old", 0.5, 1), ("new", 0.75, 2)]
-    for name, accuracy, seed in run_without_training_in:
+    for name, accuracy, seed in [("old", 0.5, 1), ("new", 0.75, 2)]:
         (tmp_path / name).mkdir()
         run_without_training(tmp_path / name, accuracy, monkeypatch, seed)
     return tmp_path / "old", tmp_path / "new"
