@@ -40,7 +40,6 @@ from mnist_classifier import (
 SURE = 0.975  # answers with a lower probability are marked as unsure
 GRID = 256  # the digit is looked for in about GRID x GRID pixels
 LOADED_SIZE = 3 * GRID // 2  # a large picture is shrunk to one to two times this height and width
-DIGIT_SIZE = 20  # pixels: the longer side of the digits of MNIST
 
 # What Pillow may read. Not EPS: reading it would execute a program.
 FORMATS = ["AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP"]
@@ -52,8 +51,9 @@ MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV
 # and on real pictures.
 
 # A 28x28 picture is left as it is if it is like those of MNIST:
+MNIST_SIZE = 20  # pixels: the longer side of its digits
 MNIST_BRIGHTEST = 200  # of 255: some pixel is at least as bright
-MNIST_EDGE = 10  # of 255: where it is brighter, the digit is DIGIT_SIZE long, give or take 1
+MNIST_EDGE = 10  # of 255: where it is brighter, the digit is MNIST_SIZE long, give or take 1
 MNIST_OFF_CENTRE = 1.0  # pixels: its centre of mass is at most as far from the middle
 
 # Light ink or dark? The polarity is 0 if both are equally likely, and about 1 or -1 if it is plain.
@@ -62,8 +62,8 @@ RIGHT_IF_CLOSE = 0.8  # share of the answers that are right then
 
 # Ink is how much darker a pixel is than the paper around it, 0 to 1.
 FAINTEST = 0.12  # if the darkest ink is less dark, it is taken to be as dark as this
-PIECE_INK = 0.33  # of the darkest ink: what is darker belongs to a piece
-REST_INK = 0.35  # of the darkest ink: if nothing darker remains without a frame, it stays
+PIECE_INK = 0.28  # of the darkest ink: what is darker belongs to a piece
+REST_INK = 0.3  # of the darkest ink: if nothing darker remains without a frame, it stays
 EDGE_INK = 0.2  # of the digit's dark ink: the soft edge of a stroke begins here ...
 FULL_INK = 0.75  # ... and ends here
 
@@ -90,6 +90,10 @@ UNDERLINE_GAP = 0.03  # of the digit's size: a line below it with a larger gap i
 RIVAL_SIZE = 0.6  # of the digit's size: a larger thing that is no part is worth a note
 THIN = 1 / 14  # of the digit's size: narrower strokes would fade when it is scaled ...
 THICKENED = 0.1  # ... and are made about as wide as this
+
+# What the network gets:
+DIGIT_SIZE = 19  # pixels: one less than in MNIST, as people's digits are read better so
+BRIGHT = 0.15  # of the pixels in the digit's box: so many become fully bright
 
 
 class Box(NamedTuple):
@@ -164,9 +168,9 @@ def read_digit(picture: Image.Image, model: nn.Module) -> Reading:
 
 
 def to_mnist(picture: Image.Image) -> Tensor:
-    """Return what MNIST would have made of the digit in `picture`: (1, 28, 28), 0 to 1.
+    """Return the digit in `picture` as MNIST would have it, (1, 28, 28), 0 to 1, but a bit smaller.
 
-    The digit is light on black, fits into 20x20 pixels, and has its centre of mass in the middle.
+    The digit is light on black, fits into 19x19 pixels, and has its centre of mass in the middle.
     Raises Failure if the picture is broken, or if nothing stands out in it.
     """
     return find_digit(picture).image
@@ -216,7 +220,7 @@ def is_like_mnist(pixels: Tensor) -> bool:
     if not is_small or pixels.median() > 0 or pixels.max() < MNIST_BRIGHTEST:
         return False
     size = bounding_box(pixels > MNIST_EDGE).size
-    has_size = abs(size - DIGIT_SIZE) <= 1
+    has_size = abs(size - MNIST_SIZE) <= 1
     off_centre = max(abs(place - IMAGE_SIZE / 2) for place in centre_of_mass(pixels))
     return has_size and off_centre <= MNIST_OFF_CENTRE
 
@@ -592,6 +596,8 @@ def belongs(piece: Piece, digit: Box) -> bool:
     is_below = piece.box.top >= digit.bottom
     if is_flat(piece.box) and is_below:
         return across < 0 and down < UNDERLINE_GAP * digit.size
+    if across >= 0 and piece.box.height > RIVAL_SIZE * digit.height:
+        return False  # the next digit of a number
     if max(down, across) < NEAR * digit.size:
         return True
     upper = piece.box if piece.box.top < digit.top else digit
@@ -618,7 +624,7 @@ def cut_out_strokes(ink: Tensor, parts: list[Piece]) -> Tensor:
 
 
 def thicken(digit: Tensor) -> Tensor:
-    """Return `digit` (H, W) with strokes that do not fade when it is scaled to 20 pixels."""
+    """Return `digit` (H, W) with strokes that do not fade when it is scaled."""
     size = max(digit.shape)
     width = stroke_width(digit)
     if width >= THIN * size:
@@ -641,7 +647,7 @@ def stroke_width(ink: Tensor) -> float:
 
 def brighten(digit: Tensor) -> Tensor:
     """Return `digit` (H, W) with full brightness, which thin strokes lose when they are scaled."""
-    full = digit.quantile(0.95).clamp(min=0.5 * digit.max())
+    full = digit.quantile(1 - BRIGHT).clamp(min=0.5 * digit.max())
     return (digit / full).clamp(max=1)
 
 

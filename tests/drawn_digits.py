@@ -49,7 +49,7 @@ class SegmentReader(nn.Module):
         return torch.stack([self.read(image[0] * STD + MEAN) for image in images])
 
     def read(self, image: Tensor) -> Tensor:
-        inked = image > 0.25
+        inked = image > 0.4
         rows = inked.any(dim=1).nonzero().flatten()
         columns = inked.any(dim=0).nonzero().flatten()
         if len(rows) == 0:
@@ -58,8 +58,8 @@ class SegmentReader(nn.Module):
         width = int(columns[-1] - columns[0]) + 1
         if width < 0.4 * height:
             return 20 * torch.eye(10)[1]
-        digit = inked[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].float()
-        digit = nn.functional.interpolate(digit[None, None], (20, 10))[0, 0]
+        digit = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        digit = nn.functional.interpolate(digit[None, None], (20, 10), mode="bilinear")[0, 0]
         lit = {}
         for name, (top, bottom, left, right) in SEGMENTS.items():
             lit[name] = 2 * digit[top - 4 : bottom - 4, left - 9 : right - 9].mean() - 1
