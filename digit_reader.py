@@ -87,7 +87,7 @@ NEAR = 0.1  # of the digit's size: parts have a smaller gap between them ...
 STACKED_GAP = 0.25  # ... or, below a bar, one smaller than this share of the sum of their sizes
 STACKED_SIZE = 0.3  # of the digit's size: parts with such a gap are larger
 UNDERLINE_GAP = 0.03  # of the digit's size: a line below it with a larger gap is no part
-RIVAL_SIZE = 0.6  # of the digit's size: a larger thing that is no part is worth a note
+RIVAL_SIZE = 0.6  # of the digit's size: a larger thing beside it is another digit
 THIN = 1 / 14  # of the digit's size: narrower strokes would fade when it is scaled ...
 THICKENED = 0.1  # ... and are made about as wide as this
 
@@ -596,8 +596,8 @@ def belongs(piece: Piece, digit: Box) -> bool:
     is_below = piece.box.top >= digit.bottom
     if is_flat(piece.box) and is_below:
         return across < 0 and down < UNDERLINE_GAP * digit.size
-    if across >= 0 and piece.box.height > RIVAL_SIZE * digit.height:
-        return False  # the next digit of a number
+    if across >= 0 and piece.box.size > RIVAL_SIZE * digit.size:
+        return False  # another digit, beside this one
     if max(down, across) < NEAR * digit.size:
         return True
     upper = piece.box if piece.box.top < digit.top else digit
