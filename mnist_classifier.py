@@ -9,36 +9,33 @@
 
 Nothing is decided with the test set: not the learning rate, not when to stop, not which weights
 are kept. README.md has the measurements, and how to repeat them.
-digit_reader.py, beside this file, reads the digits in your own pictures.
+`python -m digit_reader`, beside this file, reads the digits in your own pictures.
 """
 
 import argparse
 import contextlib
 import copy
 import dataclasses
-import gzip
 import hashlib
 import io
 import json
 import math
 import os
+import platform
 import shutil
 import socket
-import ssl
 import sys
 import tempfile
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from http.client import HTTPException
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
-from urllib.error import URLError
+from typing import NamedTuple, NoReturn
 
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
+from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tqdm import tqdm  # type: ignore[import-untyped]
 
@@ -54,7 +51,6 @@ MNIST_SHA256 = {  # of each file, unpacked
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 NETWORK_TIMEOUT = 20.0  # seconds without an answer
-NETWORK_ERRORS = (URLError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 
 WEIGHTS_FILE = "final_model.pth"
 ACCURACY_FILE = "test_accuracy.txt"
@@ -77,7 +73,7 @@ class Config:
     """The hyperparameters of training. The README tells what each is worth."""
 
     epochs: int = 12  # 19 would lower the error by about 0.02 points, in 1.5 times the time
-    batch_size: int = 128
+    batch_size: int = 128  # images in a step, or one fewer
     lr: float = 0.1  # initial learning rate of the convolutions before the head
     lr_ratio: float = 0.5  # learning rate of all other parameters, as a share of lr
     momentum: float = 0.9
@@ -90,9 +86,14 @@ class Config:
     scale: float = 0.1  # share of the size, either way, along each axis
     shear: float = 0.1  # pixels sideways per pixel of height, either way
     elastic: float = 0.7  # pixels, standard deviation of the displacements at 5x5 points
-    clean_share: float = 1 / 6  # share of the epochs, at the end, that see images as they are
-    skipped_share: float = 0.5  # share of the easy images that each augmented epoch skips
+    clean_share: float = 1 / 6  # share of the epochs, at the end, that see all images, as they are
+    skipped_share: float = 0.5  # share of the easy images that each other epoch skips
     seed: int = 0  # of the first weights, the order of the images, augmentation and dropout
+
+    @property
+    def augmented_epochs(self) -> int:
+        """The number of epochs, at the start, that see distorted images."""
+        return self.epochs - round(self.epochs * self.clean_share)
 
 
 # --- network ---
@@ -107,7 +108,7 @@ def conv_block(inputs: int, outputs: int, kernel_size: int, stride: int = 1) -> 
 
 
 class SmallCNN(nn.Module):
-    """Map normalised images (N, 1, 28, 28) to raw logits (N, 10)."""
+    """Map images (N, 1, 28, 28), from 0, the background, to 1, ink, to raw logits (N, 10)."""
 
     def __init__(self, dropout: float = 0.1) -> None:
         super().__init__()
@@ -123,10 +124,20 @@ class SmallCNN(nn.Module):
         self.head = nn.Conv2d(24, NUM_CLASSES, kernel_size=1)  # (N, 10, 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits (N, 10) of normalised `images` (N, 1, 28, 28)."""
-        pooled = self.global_pool(self.features(images))
+        """Return the logits (N, 10) of `images` (N, 1, 28, 28), floats from 0 to 1.
+
+        Raises TypeError for integers: pixels from 0 to 255 have to be divided by 255 first.
+        """
+        if not images.is_floating_point():
+            raise TypeError(f"images must be floats from 0 to 1, not {images.dtype}")
+        normalised = (images - MEAN) / STD
+        pooled = self.global_pool(self.features(normalised))
         logits: Tensor = self.head(self.dropout(pooled))
         return logits.flatten(1)
+
+    def filters(self) -> list[nn.Parameter]:
+        """Return the filters of the convolutions before the head."""
+        return [p for p in self.features.parameters() if p.ndim == 4]
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -135,113 +146,96 @@ def count_parameters(model: nn.Module) -> int:
 
 
 # --- data ---
-class Digits(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Digits:
     """A whole data set in memory, on the device that trains."""
 
     images: Tensor  # (N, 1, 28, 28) uint8, ink 255 on background 0
     labels: Tensor  # (N,) int64, 0 to 9
 
+    def scaled(self, indices: Tensor | slice = slice(None)) -> Tensor:
+        """Return the images with these `indices`, by default all, as floats from 0 to 1."""
+        return self.images[indices] / 255
 
-def load_mnist(data_dir: str | Path, device: torch.device) -> tuple[Digits, Digits]:
+    def __repr__(self) -> str:
+        return f"Digits({len(self.labels)} images on {self.labels.device})"
+
+
+def load_mnist(data_dir: str | Path, device: str | torch.device = "cpu") -> tuple[Digits, Digits]:
     """Return the training and the test set of MNIST; raise as `load_digits` does."""
     return load_digits(data_dir, "train", device), load_digits(data_dir, "t10k", device)
 
 
-def load_digits(data_dir: str | Path, split: str, device: torch.device) -> Digits:
+def load_digits(data_dir: str | Path, split: str, device: str | torch.device = "cpu") -> Digits:
     """Return a split of MNIST, "train" or "t10k" (the test set), from `data_dir`/MNIST/raw.
 
     What is not there is downloaded. Raises Failure if it can be neither found nor downloaded, or
     if something else has the name of one of its files.
     """
     raw = Path(data_dir, "MNIST", "raw")
-    pixels = load_mnist_file(raw / f"{split}-images-idx3-ubyte")[16:]  # after the header
-    labels = load_mnist_file(raw / f"{split}-labels-idx1-ubyte")[8:]
+    images_file = raw / f"{split}-images-idx3-ubyte"
+    labels_file = raw / f"{split}-labels-idx1-ubyte"
+    if not (images_file.exists() and labels_file.exists()):
+        download_mnist(data_dir)
+    pixels = read_mnist_file(images_file)[16:]  # after the header
+    labels = read_mnist_file(labels_file)[8:]
     images = pixels.view(-1, 1, IMAGE_SIZE, IMAGE_SIZE)
     return Digits(images.to(device), labels.long().to(device))
 
 
-def load_mnist_file(path: Path) -> Tensor:
-    """Return the bytes (N,) uint8 of the file `path` or of the .gz beside it, unpacked.
-
-    Downloads the .gz if neither is there. Raises Failure if neither is MNIST's: another data set
-    may have the same file names, so what is there is left alone.
-    """
-    archive = path.with_name(path.name + ".gz")
-    found = [place for place in (path, archive) if place.exists()]
-    for place in found:
-        content = read_mnist_file(place, MNIST_SHA256[path.name])
-        if content is not None:
-            return content
-    if found:
-        raise Failure(
-            f"{found[0]} is not MNIST's {path.name} (it has another SHA-256): "
-            "move it away, or name another folder with --data-dir"
-        )
-    return download_mnist_file(archive, MNIST_SHA256[path.name])
-
-
-def read_mnist_file(path: Path, sha256: str) -> Tensor | None:
-    """Return the unpacked bytes (N,) uint8 of `path`, or None if their SHA-256 is another."""
-    content = path.read_bytes()
-    if path.suffix == ".gz":
-        try:
-            content = gzip.decompress(content)
-        except (gzip.BadGzipFile, EOFError, zlib.error):
-            return None
-    if hashlib.sha256(content).hexdigest() != sha256:
-        return None
+def read_mnist_file(path: Path) -> Tensor:
+    """Return the bytes (N,) uint8 of `path`; raise Failure if they are not MNIST's."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Failure(f"cannot read {path} ({error.strerror}): see --data-dir") from error
+    if hashlib.sha256(content).hexdigest() != MNIST_SHA256[path.name]:
+        raise not_mnist(path)
     return torch.frombuffer(bytearray(content), dtype=torch.uint8)
 
 
-def download_mnist_file(archive: Path, sha256: str) -> Tensor:
-    """Download `archive`, a .gz of MNIST, from torchvision's mirrors; return its bytes, unpacked.
-
-    It appears under its name only when it is whole. Raises Failure if no mirror sends it, or if
-    it cannot be written.
-    """
-    from torchvision.datasets import MNIST  # type: ignore[import-untyped]  # slow, so only here
-    from torchvision.datasets.utils import download_url  # type: ignore[import-untyped]
-
-    problems = []
-    for mirror in MNIST.mirrors:
-        url = mirror + archive.name
-        print(f"Downloading {url}", flush=True)
-        try:
-            archive.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix="download-", dir=archive.parent) as scratch:
-                with network_timeout(NETWORK_TIMEOUT), bar_on_terminal_only():
-                    download_url(url, scratch, archive.name)
-                new = Path(scratch, archive.name)
-                content = read_mnist_file(new, sha256)
-                if content is not None:
-                    os.replace(new, archive)
-                    return content
-            problems.append(f"{url} sent something else")
-        except NETWORK_ERRORS as error:
-            problems.append(f"{url}: {one_line(error)}")
-        except OSError as error:
-            raise Failure(f"cannot write {archive}: {one_line(error)}") from error
-    raise Failure(
-        f"cannot download {archive.name} ({'; '.join(problems)}): get the four .gz files of MNIST "
-        f"elsewhere and put them into {archive.parent}, or name another folder with --data-dir"
+def not_mnist(path: Path) -> Failure:
+    """Return the failure to use `path`, which has the name of a file of MNIST."""
+    return Failure(
+        f"{path} is not MNIST's, or was cut short (its checksum is another): "
+        "move it away, or name another folder with --data-dir"
     )
 
 
-@contextlib.contextmanager
-def network_timeout(seconds: float) -> Iterator[None]:
-    """Let new connections give up after `seconds` without an answer; else they wait for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
+def download_mnist(data_dir: str | Path) -> None:
+    """Let torchvision download, check and unpack MNIST's files, or raise Failure.
+
+    Files that were there before are never written over: another data set may have the same names.
+    """
+    from torchvision.datasets import MNIST  # type: ignore[import-untyped]  # slow, so only here
+    from torchvision.datasets.utils import check_integrity  # type: ignore[import-untyped]
+
+    raw = Path(data_dir, "MNIST", "raw")
+    found = set(raw.glob("*"))
+    for path in found:
+        if path.name in MNIST_SHA256:
+            read_mnist_file(path)  # raises Failure if it is something else
+    for name, md5 in MNIST.resources:
+        if raw / name in found and not check_integrity(raw / name, md5):
+            raise not_mnist(raw / name)
+
+    print(f"Downloading MNIST (12 MB) into {raw}", flush=True)
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(NETWORK_TIMEOUT)
     try:
-        yield
+        with contextlib.redirect_stderr(io.StringIO()):  # torchvision's bars would fill a log
+            MNIST(data_dir, download=True)
+    except BaseException as error:
+        for path in set(raw.glob("*")) - found:
+            path.unlink()  # it may be half of a file
+        if not isinstance(error, Exception):
+            raise
+        raise Failure(
+            f"cannot download MNIST into {raw} ({one_line(error)}): get its four .gz files "
+            "elsewhere and put them there, or name another folder with --data-dir"
+        ) from error
     finally:
-        socket.setdefaulttimeout(before)
-
-
-def bar_on_terminal_only() -> contextlib.AbstractContextManager[object]:
-    """Keep torchvision's progress bar out of files and logs."""
-    bar = sys.stderr if sys.stderr.isatty() else io.StringIO()
-    return contextlib.redirect_stderr(bar)
+        socket.setdefaulttimeout(timeout)
 
 
 # --- recipe ---
@@ -311,7 +305,7 @@ def choose_images(losses: Tensor, skipped_share: float) -> tuple[Tensor, Tensor]
 class Batch(NamedTuple):
     """The images of a step."""
 
-    images: Tensor  # (B, 1, 28, 28), normalised
+    images: Tensor  # (B, 1, 28, 28), 0 to 1
     labels: Tensor  # (B,)
     indices: Tensor  # (B,) of these images in the training set
     counts: Tensor  # (B,) how many images each of them counts for
@@ -320,14 +314,18 @@ class Batch(NamedTuple):
 def make_batches(
     digits: Digits, indices: Tensor, counts: Tensor, config: Config, augmented: bool
 ) -> Iterator[Batch]:
-    """Yield the images of `digits` with these `indices` (M,); the last batch may be smaller."""
-    batches_of_indices = torch.split(indices, config.batch_size)
-    batches_of_counts = torch.split(counts, config.batch_size)
+    """Yield the images of `digits` with these `indices` (M,), in batches of nearly equal size.
+
+    (A last batch of what is left could be a single image, for which BatchNorm has no variance.)
+    """
+    steps = math.ceil(len(indices) / config.batch_size)
+    batches_of_indices = torch.tensor_split(indices, steps)
+    batches_of_counts = torch.tensor_split(counts, steps)
     for batch, batch_counts in zip(batches_of_indices, batches_of_counts, strict=True):
-        images = digits.images[batch] / 255
+        images = digits.scaled(batch)
         if augmented:
             images = augment(images, config)
-        yield Batch((images - MEAN) / STD, digits.labels[batch], batch, batch_counts)
+        yield Batch(images, digits.labels[batch], batch, batch_counts)
 
 
 def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
@@ -349,21 +347,29 @@ class Muon(torch.optim.Optimizer):
     The gradient of a filter matrix is often large in a few directions and tiny in the others;
     made orthogonal, the update moves all of them about equally far (Jordan et al., 2024). Written
     out because torch.optim.Muon takes plain matrices only, in bfloat16.
+
+    `filters` are those of `parameters` that are updated so, with the learning rate `lr`: not the
+    head's, whose rows are the classes, which need not move alike. The others have `lr_others`.
+    A parameter without a gradient, as in a frozen layer, stays as it is.
     """
 
-    def __init__(self, model: nn.Module, config: Config) -> None:
-        filters: list[nn.Parameter] = []
-        others: list[nn.Parameter] = []
-        for name, p in model.named_parameters():
-            # Not those of the head: its rows are the classes, which need not move alike.
-            is_filter = p.ndim == 4 and not name.startswith("head")
-            (filters if is_filter else others).append(p)
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        filters: Iterable[nn.Parameter],
+        lr: float,
+        lr_others: float,
+        momentum: float,
+    ) -> None:
+        filters = list(filters)
+        are_filters = set(filters)
+        others = [p for p in parameters if p not in are_filters]
         groups = [
-            {"params": filters, "lr": config.lr, "orthogonal": True},
-            {"params": others, "lr": config.lr * config.lr_ratio, "orthogonal": False},
+            {"params": filters, "lr": lr, "orthogonal": True},
+            {"params": others, "lr": lr_others, "orthogonal": False},
         ]
-        super().__init__(groups, {"momentum": config.momentum})
-        for p in model.parameters():
+        super().__init__(groups, {"momentum": momentum})
+        for p in filters + others:
             self.state[p]["momentum_buffer"] = torch.zeros_like(p)
 
     @torch.no_grad()
@@ -372,6 +378,8 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             momentum = group["momentum"]
             for p in group["params"]:
+                if p.grad is None:
+                    continue
                 buffer = self.state[p]["momentum_buffer"]
                 buffer.mul_(momentum).add_(p.grad)
                 update = p.grad.add(buffer, alpha=momentum)  # Nesterov's look ahead
@@ -399,7 +407,7 @@ class RunningAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights that the model has now."""
+        """Move the average towards the weights that the model has now."""
         share = self.divisor / (self.divisor + self.steps)
         for average, current in self.pairs:
             average.lerp_(current, share)
@@ -413,16 +421,17 @@ class Score(NamedTuple):
     loss: float  # mean cross-entropy over all images, nats
     accuracy: float  # fraction of correct answers
 
+    def __repr__(self) -> str:
+        return f"Score(loss={self.loss:.4f}, accuracy={self.accuracy:.4f})"
+
 
 class Epoch(NamedTuple):
-    """A line of the history."""
+    """What is kept of an epoch."""
 
-    epoch: int
-    learning_rate: float  # of the first group of parameters
-    train_loss: float  # what the schedule watches
-    train_accuracy: float
-    test_loss: float  # the test set is only reported
-    test_accuracy: float
+    number: int  # from 1
+    learning_rate: float  # of the filters
+    train: Score  # the schedule follows its loss
+    test: Score  # only reported
     seconds: float  # of training, without the test
 
 
@@ -430,7 +439,8 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
     """Train from scratch; return the model, ready to read digits, and the history.
 
     The model has the averaged weights, which are more accurate than those that the optimizer
-    moves. Raises Failure if the loss is no longer finite.
+    moves. Raises Failure if the loss is no longer finite. On the CPU it uses as many threads as
+    torch does: `torch.set_num_threads(default_threads())` makes that the command's number.
     """
     torch.manual_seed(config.seed)
     device = train_set.labels.device
@@ -438,7 +448,13 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
     if device.type == "cpu":  # this order of the values in memory is faster there
         model = model.to(memory_format=torch.channels_last)
     average = RunningAverage(model, config.averaging_divisor)
-    optimizer = Muon(model, config)
+    optimizer = Muon(
+        model.parameters(),
+        model.filters(),
+        lr=config.lr,
+        lr_others=config.lr * config.lr_ratio,
+        momentum=config.momentum,
+    )
     scheduler = ReduceLROnPlateau(
         optimizer,
         mode="min",
@@ -446,59 +462,49 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
         patience=config.lr_patience,
         threshold=config.lr_threshold,
     )
-    print(f"Total trainable parameters: {count_parameters(model)}", flush=True)
-    augmented_epochs = config.epochs - round(config.epochs * config.clean_share)
     losses = torch.ones(len(train_set.labels), device=device)  # all alike: none is easy yet
+    print(f"Total trainable parameters: {count_parameters(model)}", flush=True)
     history: list[Epoch] = []
-    for epoch in range(1, config.epochs + 1):
+    for number in range(1, config.epochs + 1):
         learning_rate = optimizer.param_groups[0]["lr"]
         started = time.perf_counter()
-        augmented = epoch <= augmented_epochs
-        indices, counts = choose_images(losses, config.skipped_share if augmented else 0.0)
-        batches = make_batches(train_set, indices, counts, config, augmented)
-        steps = math.ceil(len(indices) / config.batch_size)
-        title = f"Epoch {epoch}/{config.epochs}"
-        # disable=None: the bar is drawn on a terminal only
-        with tqdm(batches, title, total=steps, leave=False, disable=None) as bar:
-            train_score = train_epoch(model, average, optimizer, bar, losses)
-        seconds = round(time.perf_counter() - started, 3)
+        train_score = train_epoch(number, config, model, average, optimizer, train_set, losses)
+        seconds = time.perf_counter() - started
         test_score = evaluate(average.model, test_set)  # for the reader: it decides nothing
-        history.append(
-            Epoch(
-                epoch=epoch,
-                learning_rate=learning_rate,
-                train_loss=train_score.loss,
-                train_accuracy=train_score.accuracy,
-                test_loss=test_score.loss,
-                test_accuracy=test_score.accuracy,
-                seconds=seconds,
-            )
-        )
+        history.append(Epoch(number, learning_rate, train_score, test_score, seconds))
         print_epoch(history[-1], config.epochs)
         if not math.isfinite(train_score.loss):
-            raise Failure(f"the loss is not finite in epoch {epoch}; try a lower --lr")
-        if epoch < config.epochs:  # after the last one, a cut would only be a puzzle in the log
+            raise Failure(f"the loss is not finite in epoch {number}; try a lower --lr")
+        if number < config.epochs:  # after the last one, a cut would only be a puzzle in the log
             step_schedule(scheduler, train_score.loss)
     return average.model.eval(), history
 
 
 def train_epoch(
+    number: int,
+    config: Config,
     model: nn.Module,
     average: RunningAverage,
     optimizer: torch.optim.Optimizer,
-    bar: "tqdm[Batch]",
+    digits: Digits,
     losses: Tensor,
 ) -> Score:
-    """Take a step for each batch that `bar` yields, and show there how it goes.
+    """Train `model` for epoch `number` of `config.epochs`, with a bar that shows how it goes.
 
     Writes the loss of each image into `losses` (N,). Returns an estimate of the score on all
     images: the skipped ones are represented by those that count for them.
     """
-    model.train()
+    augmented = number <= config.augmented_epochs
+    indices, counts = choose_images(losses, config.skipped_share if augmented else 0.0)
+    batches = make_batches(digits, indices, counts, config, augmented)
+    steps = math.ceil(len(indices) / config.batch_size)
+    title = f"Epoch {number}/{config.epochs}"
+    bar = tqdm(batches, title, total=steps, leave=False, disable=not can_draw_bar())
     # These stay on the device: reading them at every step would make a GPU wait.
     loss_sum = torch.zeros((), device=losses.device)
     correct = torch.zeros((), device=losses.device)
     seen = torch.zeros((), device=losses.device)
+    model.train()
     for step, batch in enumerate(bar, start=1):
         logits = model(batch.images)
         image_losses = F.cross_entropy(logits, batch.labels, reduction="none")
@@ -511,9 +517,15 @@ def train_epoch(
         correct += (logits.argmax(dim=1) == batch.labels).float() @ batch.counts
         seen += batch.counts.sum()
         if step % 20 == 0 and not bar.disable:
-            so_far = Score((loss_sum / seen).item(), (correct / seen).item())
-            bar.set_postfix_str(f"loss={so_far.loss:.3f}, acc={so_far.accuracy:.2%}")
+            bar.set_postfix_str(f"loss={loss_sum / seen:.3f}, acc={correct / seen:.2%}")
     return Score((loss_sum / seen).item(), (correct / seen).item())
+
+
+def can_draw_bar() -> bool:
+    """Tell whether a bar can be drawn: on a terminal or in a notebook, but not in a log."""
+    in_notebook = "ipykernel" in sys.modules
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return in_notebook or on_terminal
 
 
 def step_schedule(scheduler: ReduceLROnPlateau, train_loss: float) -> None:
@@ -521,22 +533,22 @@ def step_schedule(scheduler: ReduceLROnPlateau, train_loss: float) -> None:
     before = scheduler.get_last_lr()
     scheduler.step(train_loss)
     after = scheduler.get_last_lr()
-    if after != before:
+    if after < before:
         rates = ", ".join(f"{rate:g}" for rate in after)
         print(f"Reduced the learning rates to {rates}", flush=True)
 
 
-def print_epoch(line: Epoch, epochs: int) -> None:
+def print_epoch(epoch: Epoch, epochs: int) -> None:
     """Print a line on training and one on the test.
 
     Training looks worse than it is: its answers are to augmented images (but for the last epochs),
     under dropout, and given while the weights still change. The test is of the averaged weights.
     """
     print(
-        f"Epoch {line.epoch}/{epochs}: loss={line.train_loss:.3f}, "
-        f"acc={line.train_accuracy:.2%}, {line.seconds:.1f} s"
+        f"Epoch {epoch.number}/{epochs}: loss={epoch.train.loss:.3f}, "
+        f"acc={epoch.train.accuracy:.2%}, {epoch.seconds:.1f} s"
     )
-    print_test(Score(line.test_loss, line.test_accuracy))
+    print_test(epoch.test)
 
 
 def print_test(score: Score) -> None:
@@ -552,7 +564,7 @@ def print_test(score: Score) -> None:
 def compute_logits(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
     """Show `images` (N, 1, 28, 28), 0 to 1, to `model` in evaluation mode; return (N, 10)."""
     model.eval()
-    return torch.cat([model((batch - MEAN) / STD) for batch in torch.split(images, batch_size)])
+    return torch.cat([model(batch) for batch in torch.split(images, batch_size)])
 
 
 def score_logits(logits: Tensor, labels: Tensor) -> Score:
@@ -563,16 +575,19 @@ def score_logits(logits: Tensor, labels: Tensor) -> Score:
 
 def evaluate(model: nn.Module, digits: Digits) -> Score:
     """Score `model` on every one of `digits`. Leaves it in evaluation mode, else unchanged."""
-    return score_logits(compute_logits(model, digits.images / 255), digits.labels)
+    return score_logits(compute_logits(model, digits.scaled()), digits.labels)
 
 
 def predict(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """Read `images`; return the digits (N,) and their probabilities (N,).
 
-    Raises ValueError unless they are floats (N, 1, 28, 28) from 0, the background, to 1, ink.
+    Raises TypeError if they are no tensor, and ValueError unless they are floats of the shape
+    (N, 1, 28, 28) from 0, the background, to 1, ink.
     """
-    shape = tuple(images.shape)
     expected = f"images must be floats (N, 1, {IMAGE_SIZE}, {IMAGE_SIZE}) from 0 to 1"
+    if not isinstance(images, Tensor):
+        raise TypeError(f"{expected} in a torch tensor, not in a {type(images).__name__}")
+    shape = tuple(images.shape)
     if not images.is_floating_point() or shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE):
         raise ValueError(f"{expected}, not {images.dtype} {shape}")
     if not ((images >= 0) & (images <= 1)).all():
@@ -599,20 +614,46 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> SmallCNN
     if not path.is_file():
         raise Failure(f"there are no weights in {path}: train first, or name another place")
     model = SmallCNN()
+    state = read_state(path)
+    for prefix in ("module.", "_orig_mod.", "module."):  # of DataParallel and torch.compile
+        consume_prefix_in_state_dict_if_present(state, prefix)
+    check_state(path, state, model.state_dict())
+    model.load_state_dict(state)
+    return model.to(device).eval()
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Return the tensors by their names in the file `path`; raise Failure if it is no such file."""
+    advice = "save model.state_dict() instead"
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:  # such as a missing permission
-        raise
+    except OSError as error:
+        raise Failure(f"cannot read {path} ({error.strerror})") from error
     except Exception as error:  # whatever a broken or hostile file makes torch say
+        if "Unsupported global" in str(error):  # torch's words for any class but its own
+            name = str(error).split("GLOBAL ")[-1].split()[0]
+            raise Failure(f"{path} holds more than tensors, a {name}: {advice}") from error
         raise Failure(f"{path} is not a file of weights ({type(error).__name__})") from error
-    try:
-        model.load_state_dict(state)
-    except Exception as error:  # the same for what it held
-        reason = one_line(error).removeprefix("Error(s) in loading state_dict for ")
-        raise Failure(f"{path} has the weights of another network: {reason}") from error
-    if not all(t.isfinite().all() for t in model.state_dict().values()):
+    if not isinstance(state, dict):
+        raise Failure(f"{path} holds a {type(state).__name__}: {advice}")
+    if not all(isinstance(name, str) and isinstance(t, Tensor) for name, t in state.items()):
+        names = ", ".join(map(repr, list(state)[:3]))
+        raise Failure(f"{path} holds more than weights, such as {names}: {advice}")
+    return state
+
+
+def check_state(path: Path, state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """Raise Failure if `state` has other tensors than `expected`, or values that are not finite."""
+    for name in expected | state:
+        here = tuple(state[name].shape) if name in state else "missing"
+        wanted = tuple(expected[name].shape) if name in expected else "none"
+        if here != wanted:
+            raise Failure(
+                f"{path} has the weights of another network ({name} is {here}, "
+                f"and this network has {wanted}): if you changed it, train first"
+            )
+    if not all(t.isfinite().all() for t in state.values()):
         raise Failure(f"{path} has weights that are not finite numbers")
-    return model.to(device).eval()
 
 
 def accuracy_text(accuracy: float) -> str:
@@ -620,36 +661,44 @@ def accuracy_text(accuracy: float) -> str:
     return f"{100 * accuracy:.2f}"
 
 
+def history_text(history: Sequence[Epoch]) -> str:
+    """Return `history` as comma-separated values."""
+    lines = ["epoch,learning_rate,train_loss,train_accuracy,test_loss,test_accuracy,seconds"]
+    for epoch in history:
+        rate = f"{epoch.learning_rate:g}"
+        scores = [f"{value:.6f}" for value in (*epoch.train, *epoch.test)]
+        lines.append(",".join([str(epoch.number), rate, *scores, f"{epoch.seconds:.3f}"]))
+    return "\n".join(lines) + "\n"
+
+
 def draw_mistakes(
     digits: Digits, logits: Tensor, columns: int = 8, limit: int = 200
 ) -> Image.Image:
     """Return a picture of the `digits` that `logits` (N, 10) answer wrongly, the surest first."""
     digit_size = 112  # pixels
-    column_width = 136
-    row_height = 180  # a digit, and two lines of text
+    tile_width = 136
+    tile_height = 180  # a digit, and two lines of text
     margin = 24
     title_height = 68
-    images = digits.images.cpu()
     labels = digits.labels.cpu()
-    probabilities, predictions = logits.cpu().softmax(dim=1).max(dim=1)
-    wrong = (predictions != labels).nonzero().flatten()
+    probabilities, answers = logits.cpu().softmax(dim=1).max(dim=1)
+    wrong = (answers != labels).nonzero().flatten()
     surest_first = wrong[probabilities[wrong].argsort(descending=True)]
     shown = surest_first[:limit].tolist()
 
-    width = margin + columns * column_width
-    height = title_height + math.ceil(len(shown) / columns) * row_height
+    width = margin + columns * tile_width
+    height = title_height + math.ceil(len(shown) / columns) * tile_height
     page = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(page)
     font = ImageFont.load_default(size=17)
     title = f"{len(wrong)} of {len(labels)} wrong, the surest first"
     draw.text((margin, margin), title, "black", font)
     for place, i in enumerate(shown):
-        row, column = divmod(place, columns)
-        left = margin + column * column_width
-        top = title_height + row * row_height
-        digit = Image.fromarray(images[i, 0].numpy())
+        left = margin + place % columns * tile_width
+        top = title_height + place // columns * tile_height
+        digit = Image.fromarray(digits.images[i, 0].cpu().numpy())
         page.paste(digit.resize((digit_size, digit_size), Image.Resampling.BICUBIC), (left, top))
-        caption = f"{labels[i]} read as {predictions[i]}\n{probabilities[i]:.1%} sure"
+        caption = f"{labels[i]} read as {answers[i]}\n{probabilities[i]:.1%} sure"
         draw.text((left, top + digit_size + 2), caption, "black", font)
     return page
 
@@ -685,7 +734,6 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
     file is whole, and an accuracy is never beside the weights of another run.
     """
     try:
-        # A folder of this run's own, so that two runs at a time do not disturb each other.
         new = Path(tempfile.mkdtemp(prefix="new-results-", dir=folder))
     except OSError as error:
         raise Failure(f"cannot write into {folder}: {error}") from error
@@ -696,40 +744,14 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
         shutil.rmtree(new, ignore_errors=True)
         raise Failure(f"cannot write {', '.join(files)} into {folder}: {error}") from error
     try:
-        with one_run_at_a_time(folder):
-            # The old accuracy is deleted before the weights change, so that it is never beside
-            # others. The new one follows them.
-            if WEIGHTS_FILE in files:
-                (folder / ACCURACY_FILE).unlink(missing_ok=True)
-                os.replace(new / WEIGHTS_FILE, folder / WEIGHTS_FILE)
-            for name in files:
-                if name != WEIGHTS_FILE:
-                    os.replace(new / name, folder / name)
+        if WEIGHTS_FILE in files:  # the old accuracy must not be beside the new weights
+            (folder / ACCURACY_FILE).unlink(missing_ok=True)
+        accuracy_last = sorted(files, key=lambda name: name == ACCURACY_FILE)
+        for name in accuracy_last:
+            os.replace(new / name, folder / name)
     except OSError as error:
         raise Failure(f"cannot move all results into {folder} ({error}): see {new}") from error
     shutil.rmtree(new, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def one_run_at_a_time(folder: Path, patience: float = 10.0) -> Iterator[None]:
-    """Wait until no other run moves its results into `folder`, and keep others waiting meanwhile.
-
-    Moving takes milliseconds. A lock that is still there after `patience` seconds was left by a
-    run that was killed, and is not waited for any longer.
-    """
-    lock = folder / "new-results-lock"
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        try:
-            lock.mkdir()
-            break
-        except FileExistsError:
-            time.sleep(0.05)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            lock.rmdir()
 
 
 def write_mistakes(folder: Path, digits: Digits, logits: Tensor) -> None:
@@ -745,6 +767,7 @@ def write_mistakes(folder: Path, digits: Digits, logits: Tensor) -> None:
 def run_training(config: Config, train_set: Digits, test_set: Digits, output_dir: Path) -> None:
     """Train as `config` says, and write the results into `output_dir`."""
     settings = dataclasses.asdict(config) | {
+        "python": platform.python_version(),
         "torch": str(torch.__version__),
         "device": str(train_set.labels.device),
         "threads": torch.get_num_threads(),
@@ -754,21 +777,20 @@ def run_training(config: Config, train_set: Digits, test_set: Digits, output_dir
 
     weights = io.BytesIO()
     torch.save({name: t.cpu().contiguous() for name, t in model.state_dict().items()}, weights)
-    table = [",".join(map(str, line)) for line in (Epoch._fields, *history)]
     files = {
         WEIGHTS_FILE: weights.getvalue(),
-        ACCURACY_FILE: accuracy_text(history[-1].test_accuracy).encode(),
-        HISTORY_FILE: ("\n".join(table) + "\n").encode(),
+        HISTORY_FILE: history_text(history).encode(),
         SETTINGS_FILE: (json.dumps(settings, indent=4) + "\n").encode(),
+        ACCURACY_FILE: accuracy_text(history[-1].test.accuracy).encode(),
     }
     write_files(output_dir, files)
-    write_mistakes(output_dir, test_set, compute_logits(model, test_set.images / 255))
+    write_mistakes(output_dir, test_set, compute_logits(model, test_set.scaled()))
     print("Training completed!")
 
 
 def run_evaluation(model: SmallCNN, test_set: Digits, claim: Path, output_dir: Path) -> None:
     """Test `model`, and compare with the accuracy in the file `claim`; raise as check_claim does."""
-    logits = compute_logits(model, test_set.images / 255)
+    logits = compute_logits(model, test_set.scaled())
     score = score_logits(logits, test_set.labels)
     count = len(test_set.labels)
     print_test(score)
@@ -789,6 +811,8 @@ def check_claim(claim: Path, accuracy: float, count: int) -> None:
         raise Failure(f"there is no {claim} to compare with: training writes one")
     try:
         claimed = float(claim.read_text(encoding="ascii"))
+    except OSError as error:
+        raise Failure(f"cannot read {claim} ({error.strerror})") from error
     except ValueError as error:
         raise Failure(f"{claim} is not an accuracy in percent: {one_line(error)}") from error
     different_images = abs(claimed / 100 - accuracy) * count
@@ -802,21 +826,12 @@ def check_claim(claim: Path, accuracy: float, count: int) -> None:
 
 
 # --- command line ---
-def number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
-    """Return a function for argparse that reads a number of this kind, from `low` to `high`."""
-    kind_name = "whole number" if kind is int else "number"
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
 
-    def read(text: str) -> float:
-        problem = argparse.ArgumentTypeError(f"{text!r} is no {kind_name} from {low} to {high}")
-        try:
-            value = kind(text)
-        except ValueError:
-            raise problem from None
-        if not low <= value <= high:  # refuses NaN as well
-            raise problem
-        return value
-
-    return read
+    def error(self, message: str) -> NoReturn:
+        """Print `message` and exit with 2."""
+        self.exit(2, f"error: {message} (see --help)\n")
 
 
 def expanded_path(text: str) -> Path:
@@ -825,56 +840,50 @@ def expanded_path(text: str) -> Path:
 
 
 def default_threads() -> int:
-    """Return half the number of processors, or what OMP_NUM_THREADS says.
+    """Return half the number of processors that this process may use, or what OMP_NUM_THREADS says.
 
     With all of them, a single busy program beside this one would make it several times slower: at
-    every operation, all threads wait for the slowest.
+    every operation, all threads wait for the slowest. More than 8 cannot help so small a network.
     """
     if "OMP_NUM_THREADS" in os.environ:
         return torch.get_num_threads()
-    return max(1, (os.cpu_count() or 1) // 2)
+    if hasattr(
+        os, "sched_getaffinity"
+    ):  # Linux: fewer than the machine has, under taskset or Slurm
+        processors = len(os.sched_getaffinity(0))
+    else:
+        processors = os.cpu_count() or 1
+    return min(max(1, processors // 2), 8)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; exit with 2 and one line if it is wrong."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description="Train a tiny convolutional network to read handwritten digits (MNIST).",
-        usage=argparse.SUPPRESS,  # so that an error is one line
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--epochs", type=number(int, 1, 19), default=Config.epochs, help="passes over the data")
-    add(
-        "--batch-size",
-        type=number(int, 1, 60_000),
-        default=Config.batch_size,
-        help="images in each step",
-    )
-    add(
-        "--lr",
-        type=number(float, 1e-9, 10),
-        default=Config.lr,
-        help="initial learning rate of the convolution filters",
-    )
-    add(
-        "--seed",
-        type=number(int, 0, 2**32 - 1),
-        default=Config.seed,
-        help="start of the random numbers; each gives another, equally good network",
-    )
+    add("--epochs", type=int, default=Config.epochs, help="passes over the data")
+    add("--batch-size", type=int, default=Config.batch_size, help="images in each step")
+    add("--lr", type=float, default=Config.lr, help="initial learning rate of the filters")
+    add("--seed", type=int, default=Config.seed, help="each gives another, equally good network")
     add("--device", default="auto", help="cpu, cuda, cuda:1, mps, ...; auto: a GPU if there is one")
-    add(
-        "--threads",
-        type=number(int, 1, 1024),
-        default=default_threads(),
-        help="of the CPU; more are faster only while nothing else runs",
-    )
-    add(
-        "--data-dir", type=expanded_path, default="data", help="where MNIST is, or is downloaded to"
-    )
+    add("--threads", type=int, default=default_threads(), help="of the CPU")
+    add("--data-dir", type=expanded_path, default="data", help="where MNIST is, or will be")
     add("--output-dir", type=expanded_path, default=".", help="where results are written")
     add("--evaluate", action="store_true", help="test the saved weights instead of training")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    rules = {
+        "--epochs has to be from 1 to 19, which the assignment allows": 1 <= args.epochs <= 19,
+        "--batch-size has to be from 1 to 60000": 1 <= args.batch_size <= 60_000,
+        "--lr has to be above 0, and at most 10": 0 < args.lr <= 10,
+        "--seed has to be from 0 to 4294967295": 0 <= args.seed < 2**32,
+        "--threads has to be from 1 to 1024": 1 <= args.threads <= 1024,
+    }
+    for rule, is_kept in rules.items():
+        if not is_kept:
+            parser.error(rule)
+    return args
 
 
 def find_device(name: str) -> torch.device:
@@ -907,16 +916,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def prepare_streams() -> None:
-    """Make printing safe: without a console (pythonw, 2>&-), and on one that lacks characters."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it stays open
-            setattr(sys, name, nowhere)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-
-
 def exit_code(program: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Return the exit code of `program`, run with `args`.
 
@@ -925,11 +924,11 @@ def exit_code(program: Callable[[argparse.Namespace], int], args: argparse.Names
     """
     try:
         code = program(args)
-        sys.stdout.flush()
+        print(end="", flush=True)
         return code
     except BrokenPipeError:  # nobody reads on, as behind "| head": end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (Failure, OSError) as error:
+    except Failure as error:
         print("error:", one_line(error), file=sys.stderr)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
@@ -949,7 +948,8 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with the arguments `argv`; return its exit code."""
-    prepare_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a console may lack the characters of a path
+        sys.stdout.reconfigure(errors="backslashreplace")
     return exit_code(run, parse_args(argv))
 
 
