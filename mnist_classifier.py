@@ -495,7 +495,8 @@ def train_epoch(
     images: the skipped ones are represented by those that count for them.
     """
     augmented = number <= config.augmented_epochs
-    indices, counts = choose_images(losses, config.skipped_share if augmented else 0.0)
+    skipped_share = config.skipped_share if augmented else 0.0
+    indices, counts = choose_images(losses, skipped_share=skipped_share)
     batches = make_batches(digits, indices, counts, config, augmented)
     steps = math.ceil(len(indices) / config.batch_size)
     title = f"Epoch {number}/{config.epochs}"
@@ -847,9 +848,7 @@ def default_threads() -> int:
     """
     if "OMP_NUM_THREADS" in os.environ:
         return torch.get_num_threads()
-    if hasattr(
-        os, "sched_getaffinity"
-    ):  # Linux: fewer than the machine has, under taskset or Slurm
+    if hasattr(os, "sched_getaffinity"):  # on Linux; under taskset and Slurm they are few
         processors = len(os.sched_getaffinity(0))
     else:
         processors = os.cpu_count() or 1

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import mnist_classifier
-from mnist_classifier import MEAN, STD, Digits
+from mnist_classifier import Digits
 
 # Each segment as (top, bottom, left, right) pixels of a 28x28 image.
 SEGMENTS = {
@@ -45,8 +45,8 @@ class SegmentReader(nn.Module):
     """Reads drawn digits by their segments, so that a test depends on no training."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits (N, 10) of normalised `images` (N, 1, 28, 28)."""
-        return torch.stack([self.read(image[0] * STD + MEAN) for image in images])
+        """Return logits (N, 10) of `images` (N, 1, 28, 28), 0 to 1."""
+        return torch.stack([self.read(image[0]) for image in images])
 
     def read(self, image: Tensor) -> Tensor:
         inked = image > 0.4
@@ -71,7 +71,9 @@ def write_drawn_mnist(data_dir: Path, train: int, test: int) -> None:
     """Write a small set of drawn digits where MNIST's unpacked files belong, in their format."""
     raw = data_dir / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    drawn = [*draw_digits(train, seed=1), *draw_digits(test, seed=2)]
+    train_set = draw_digits(train, seed=1)
+    test_set = draw_digits(test, seed=2)
+    drawn = [train_set.images, train_set.labels, test_set.images, test_set.labels]
     for name, values in zip(mnist_classifier.MNIST_SHA256, drawn, strict=True):
         values = values.squeeze().to(torch.uint8)
         header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
