@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import os
+import platform
 import random
 import re
 import runpy
@@ -65,7 +66,7 @@ def test_the_history_has_a_line_for_each_epoch_in_few_digits(finished_run, data_
     assert header == names
     rows = [dict(zip(names.split(","), line.split(","), strict=True)) for line in lines]
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    assert rows[0]["learning_rate"] == "0.1"
+    assert rows[0]["learning_rate"] == str(Config.lr)
     score = mc.evaluate(load_model(finished_run), load_mnist(data_dir)[1])
     assert rows[-1]["test_accuracy"] == f"{score.accuracy:.6f}"
     assert rows[-1]["test_loss"] == f"{score.loss:.6f}"
@@ -81,7 +82,7 @@ def test_the_log_says_what_happens(data_dir, tmp_path, capsys):
         return [line for line in lines if line.startswith(start)]
 
     (settings,) = lines_with("Settings: ")
-    assert {"batch_size=128", "seed=5", "device=cpu", "threads=1"} <= set(settings.split(", "))
+    assert {"epochs=2", "seed=5", "device=cpu", "threads=1"} <= set(settings.split(", "))
     (parameters,) = lines_with("Total trainable parameters: ")
     assert parameters.endswith(f" {mc.count_parameters(SmallCNN())}")
     first, second = lines_with("Epoch ")
@@ -106,7 +107,8 @@ def test_a_bar_is_drawn_on_a_terminal_alone(terminal, data_dir, tmp_path, monkey
 def test_the_settings_of_a_run_are_kept(data_dir, tmp_path):
     assert main(arguments(data_dir, tmp_path, "--epochs=1", "--seed=5", "--threads=1")) == 0
     settings = json.loads((tmp_path / "settings.json").read_text(encoding="ascii"))
-    assert {"epochs": 1, "seed": 5, "batch_size": 128, "threads": 1}.items() <= settings.items()
+    assert {"epochs": 1, "seed": 5, "lr": Config.lr, "threads": 1}.items() <= settings.items()
+    assert settings["python"] == platform.python_version()
     assert settings["torch"] == torch.__version__
 
 
