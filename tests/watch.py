@@ -14,6 +14,7 @@ COUNT = 37  # images: no layer has that many channels, so a shape (37, ...) is o
 NUM_CLASSES = 10
 NOISE = 0.05  # added to every parameter, so that one which starts at 0 takes part as well
 ROUNDING = 1e-4  # share of the largest value by which results may differ and be the same
+CONVOLUTIONS = {"conv1d", "conv2d"}
 MATRIX_PRODUCTS = {"linear", "matmul", "mm", "addmm", "einsum"}
 SIGMOIDS = {"sigmoid", "sigmoid_", "special_expit"}
 
@@ -51,6 +52,7 @@ class Outsider(NamedTuple):
     """A tensor that takes part in a run, and is neither registered nor computed from another."""
 
     tensor: Tensor
+    is_weight: bool  # it wants a gradient, as only weights do
     place: str  # where it is used first
 
 
@@ -153,7 +155,7 @@ class Watcher(TorchFunctionMode):
                 self.layers.add(self.owners[id(tensor)])
             elif tensor.is_leaf and id(tensor) not in self.known:
                 self.known.add(id(tensor))
-                self.outsiders.append(Outsider(tensor, place))
+                self.outsiders.append(Outsider(tensor, tensor.requires_grad, place))
         result = function(*args, **kwargs)
         for tensor in tensors_in(result):
             # torch.zeros(N, 64) is made of a single number, torch.tensor([...]) of all of them.
@@ -209,13 +211,12 @@ def is_row(tensor: Tensor) -> bool:
 
 
 def is_fully_connected(call: Call) -> bool:
-    """Whether `call` computes each number in a row from all that there is of an image."""
-    if call.function == "conv2d":
+    """Whether `call` computes each of its numbers from all that there is of an image."""
+    if call.function in CONVOLUTIONS:
         maps = call.argument(0, "input")
         filters = call.argument(1, "weight")
-        return is_row(call.value) and filters.shape[2:] == maps.shape[2:]
-    is_product = call.function in MATRIX_PRODUCTS
-    return is_product and is_row(call.value) and any(map(is_row, call.given()))
+        return bool(filters.shape[2:] == maps.shape[2:])
+    return call.function in MATRIX_PRODUCTS and any(map(is_row, call.given()))
 
 
 def averages_maps(calls: list[Call]) -> bool:
@@ -225,8 +226,7 @@ def averages_maps(calls: list[Call]) -> bool:
         value = call.value
         if is_row(value) and any(is_same(value.flatten(1), average) for average in averages):
             return True
-        has_maps = value.shape[:1] == (COUNT,) and value.dim() > 2 and value[0, 0].numel() > 1
-        if has_maps and value.shape[1] > 1:
+        if value.shape[:1] == (COUNT,) and value.dim() > 2 and value[0, 0].numel() > 1:
             averages.append(value.flatten(2).mean(2))
     return False
 
