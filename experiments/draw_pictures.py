@@ -104,7 +104,7 @@ def draw_error(folder: Path) -> Image.Image:
     return chart.page
 
 
-def draw_mistakes(data_dir: str) -> Image.Image:
+def draw_mistakes(data_dir: Path) -> Image.Image:
     """Draw the first three rows of what the shipped weights read wrongly in the test set."""
     digits = mc.load_digits(data_dir, "t10k")
     logits = mc.compute_logits(mc.load_model(ROOT), digits.scaled())

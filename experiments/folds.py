@@ -141,11 +141,11 @@ def missing_jobs(pairs: Sequence[Pair], results: Mapping[str, Results]) -> list[
     ]
 
 
-def command_of(job: Job, data_dir: str) -> list[str]:
+def command_of(job: Job, data_dir: Path) -> list[str]:
     """Return the arguments with which Python does `job`."""
     seed = job.pair.seed + job.pair.fold
     module = ["-m", "experiments.one_fold"]
-    return [*module, data_dir, code_of(job.change), str(job.pair.fold), str(seed)]
+    return [*module, str(data_dir), code_of(job.change), str(job.pair.fold), str(seed)]
 
 
 def run(args: argparse.Namespace) -> int:

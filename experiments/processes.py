@@ -101,7 +101,9 @@ def make_parser(description: str) -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--data-dir", default="data", help="where MNIST is, or is downloaded to")
+    parser.add_argument(
+        "--data-dir", type=mc.expanded_path, default="data", help="where MNIST is, or will be"
+    )
     return parser
 
 

@@ -15,6 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -66,7 +67,7 @@ def make_network() -> nn.Sequential:
     )
 
 
-def load_batches(data_dir: str) -> tuple[Batches, Batches]:
+def load_batches(data_dir: Path) -> tuple[Batches, Batches]:
     """Return the training and the test images of MNIST in `data_dir`, in batches.
 
     Each image goes through PIL each time, one after the other in this process. That is most of the

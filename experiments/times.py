@@ -33,7 +33,7 @@ class Round(NamedTuple):
     one_thread: float
 
 
-def output_of(title: str, command: Sequence[str]) -> str:
+def run_alone(title: str, command: Sequence[str]) -> str:
     """Run Python with `command` alone; return what it prints. Raises Failure if it fails."""
     ((_, output),) = run_side_by_side({title: command}, jobs=1)
     return output
@@ -51,18 +51,18 @@ def read_seconds(history: Path) -> float:
     return sum(float(row["seconds"]) for row in rows)
 
 
-def time_published(data_dir: str, epochs: int) -> float:
+def time_published(data_dir: Path, epochs: int) -> float:
     """Train with the published recipe; return the seconds of its 20 epochs."""
     options = [f"--data-dir={data_dir}", f"--epochs={epochs}", "--threads=2"]
     command = ["-m", "experiments.published_recipe", *options]
-    return read_published_seconds(output_of("the published recipe", command))
+    return read_published_seconds(run_alone("the published recipe", command))
 
 
-def time_program(data_dir: str, threads: int, options: Sequence[str]) -> float:
+def time_program(data_dir: Path, threads: int, options: Sequence[str]) -> float:
     """Train with mnist_classifier.py and these `options`; return the seconds."""
     with tempfile.TemporaryDirectory() as folder:
         where = [f"--data-dir={data_dir}", f"--output-dir={folder}", f"--threads={threads}"]
-        output_of("mnist_classifier.py", [str(PROGRAM), *options, *where])
+        run_alone("mnist_classifier.py", [str(PROGRAM), *options, *where])
         return read_seconds(Path(folder, mc.HISTORY_FILE))
 
 

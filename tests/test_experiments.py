@@ -324,7 +324,7 @@ def test_twenty_epochs_of_the_recipe_are_estimated_from_fewer():
 def test_each_round_trains_with_the_recipe_and_with_both_numbers_of_threads(folder, monkeypatch):
     commands = []
 
-    def output_of(title, command):
+    def run_alone(title, command):
         commands.append([part for part in command if not part.startswith("--output-dir")])
         if title == "the published recipe":
             return "Epoch 1/1: train 40.50 s, test 98.28%\n"
@@ -332,7 +332,7 @@ def test_each_round_trains_with_the_recipe_and_with_both_numbers_of_threads(fold
         write_history(Path(output.removeprefix("--output-dir=")), [0.99], seconds=7)
         return ""
 
-    monkeypatch.setattr(times, "output_of", output_of)
+    monkeypatch.setattr(times, "run_alone", run_alone)
     assert times.main(["--rounds", "2", "--", "--epochs", "2"]) == 0
     data = "--data-dir=data"
     recipe = ["-m", "experiments.published_recipe", data, "--epochs=1", "--threads=2"]
