@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 from tests.drawn_digits import draw_digits
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DRAW_PICTURES = ROOT / ".github" / "draw_pictures.py"
+DRAW_PICTURES = ROOT / "experiments" / "draw_pictures.py"
 
 
 def blocks(language: str) -> list[str]:

@@ -1,27 +1,30 @@
-"""Draw the pictures of the README beside this file.
+"""Draw the pictures of the README, which are in .github/.
 
-python .github/draw_pictures.py reading        # how the digit in tests/photo_of_a_5.jpg is found
-python .github/draw_pictures.py mistakes data  # the first mistakes of the shipped weights
-python .github/draw_pictures.py error          # the curves of runs/SEED/history.csv, ten seeds
+    python -m experiments.draw_pictures error        # the curves of runs/default, ten seeds
+    python -m experiments.draw_pictures mistakes     # the first mistakes of the shipped weights
+    python -m experiments.draw_pictures photo        # tests/photo_of_a_5.jpg itself
+    python -m experiments.draw_pictures reading      # how the digit in that photo is found
+
+`python -m experiments.seeds` makes the runs. The mistakes need MNIST, in --data-dir.
 """
 
 import csv
 import statistics
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from torch import Tensor
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-sys.path.insert(0, str(ROOT))
-
-import digit_reader
 import mnist_classifier as mc
+from experiments.draw_photo import draw_photo
+from experiments.processes import ROOT, make_parser
+from experiments.published_recipe import EPOCHS
 
+PICTURES = ROOT / ".github"
+PHOTO = ROOT / "tests" / "photo_of_a_5.jpg"
 FONT = ImageFont.load_default(size=26)
-LAST_EPOCH = 20
 PUBLISHED_ACCURACY = {  # by epoch, in the log of the published recipe, which starts at the ninth
     9: 99.34,
     10: 99.33,
@@ -49,10 +52,10 @@ class Chart:
         self.draw = ImageDraw.Draw(self.page)
         for tenths in range(0, 11, 2):
             error = tenths / 10
-            line = [self.place(1, error), self.place(LAST_EPOCH, error)]
+            line = [self.place(1, error), self.place(EPOCHS, error)]
             self.draw.line(line, "black" if error == 0 else "lightgray", 2)
             self.text(0.75, error, f"{error:.1f} %", "dimgray", "rm")
-        for epoch in range(1, LAST_EPOCH + 1):
+        for epoch in range(1, EPOCHS + 1):
             self.text(epoch, -0.06, str(epoch), "dimgray", "mm")
         self.draw.text((width / 2, height - 36), "epoch", "dimgray", FONT, "mm")
         title = "test error after each epoch, % of 10,000 images"
@@ -62,7 +65,7 @@ class Chart:
         """Return the pixel of an epoch and an error in percent."""
         width = self.page.width - self.left - self.right
         height = self.page.height - self.top - self.bottom
-        x = self.left + (epoch - 1) / (LAST_EPOCH - 1) * width
+        x = self.left + (epoch - 1) / (EPOCHS - 1) * width
         y = self.top + (1 - error / self.largest) * height
         return x, y
 
@@ -76,55 +79,57 @@ class Chart:
         self.draw.text(self.place(epoch, error), text, colour, FONT, anchor)
 
 
-def read_history(path: Path) -> dict[int, float]:
-    """Return the test error in percent after each epoch of a run."""
+def read_errors(path: Path) -> dict[int, float]:
+    """Return the test error in percent after each epoch of a run, from its history."""
     rows = csv.DictReader(path.read_text(encoding="ascii").splitlines())
     return {int(row["epoch"]): 100 * (1 - float(row["test_accuracy"])) for row in rows}
 
 
-def draw_error() -> Image.Image:
-    """Draw ten runs and their mean beside the log of the published recipe."""
-    runs = [read_history(path) for path in sorted(Path("runs").glob("[0-9]/history.csv"))]
+def draw_error(folder: Path) -> Image.Image:
+    """Draw the runs in `folder` and their mean beside the log of the published recipe."""
+    runs = [read_errors(path) for path in sorted(folder.glob(f"*/{mc.HISTORY_FILE}"))]
     if not runs:
-        sys.exit(
-            "there are no runs/SEED/history.csv here: the README has the commands to make them"
-        )
-    mean = {epoch: statistics.mean(run[epoch] for run in runs) for epoch in runs[0]}
+        sys.exit(f"there are no runs in {folder}: python -m experiments.seeds makes them")
+    mean = {epoch: statistics.fmean(run[epoch] for run in runs) for epoch in runs[0]}
     chart = Chart()
     for run in runs:
         chart.curve(run, "lightsteelblue", 2)
     chart.curve(mean, "mediumblue", 7)
-    chart.curve({e: 100 - right for e, right in PUBLISHED_ACCURACY.items()}, "darkorange", 7)
+    published = {epoch: 100 - accuracy for epoch, accuracy in PUBLISHED_ACCURACY.items()}
+    chart.curve(published, "darkorange", 7)
     last = max(mean)
     chart.text(last + 0.3, mean[last], f"this program: {len(runs)} seeds", "mediumblue", "lm")
     chart.text(last + 0.3, mean[last] - 0.07, "and their mean", "mediumblue", "lm")
-    chart.text(14.2, 0.72, "the published log", "darkorange", "lm")
+    chart.text(13.5, 0.72, "the published log: one run", "darkorange", "lm")
     return chart.page
 
 
-def draw_mistakes(data_dir: str) -> Image.Image:
+def draw_mistakes(data_dir: Path) -> Image.Image:
     """Draw the first three rows of what the shipped weights read wrongly in the test set."""
-    digits = mc.load_digits(data_dir, "t10k", torch.device("cpu"))
-    logits = mc.compute_logits(mc.load_model(ROOT), digits.images / 255)
+    digits = mc.load_digits(data_dir, "t10k")
+    logits = mc.compute_logits(mc.load_model(ROOT), digits.scaled())
     return mc.draw_mistakes(digits, logits, limit=24)
 
 
-def as_picture(image: torch.Tensor) -> Image.Image:
+def as_picture(image: Tensor) -> Image.Image:
     """Return `image` (H, W), 0 to 1, as dark ink on white."""
     return Image.fromarray((255 * (1 - image)).round().byte().numpy())
 
 
 def draw_reading() -> Image.Image:
-    """Draw the steps from a photograph to what the network sees."""
-    photo = Image.open(ROOT / "tests" / "photo_of_a_5.jpg")
-    pixels = digit_reader.to_gray(photo)
-    view = digit_reader.look_at(pixels)
+    """Draw the steps from the photo to what the network sees."""
+    # Here, since the other pictures do not need the reader.
+    from digit_reader.gray import to_gray
+    from digit_reader.reader import look_at, to_mnist
+
+    photo = Image.open(PHOTO)
+    view = look_at(to_gray(photo))
+    if view is None:
+        sys.exit(f"nothing stands out in {PHOTO}")
     steps = {
         "the photo": photo.convert("RGB"),
         "its ink, without the shadow": as_picture(view.ink / view.ink.max()),
-        "28x28: what the network sees": ImageOps.invert(
-            as_picture(digit_reader.to_mnist(photo)[0])
-        ),
+        "28x28: what the network sees": ImageOps.invert(as_picture(to_mnist(photo)[0])),
     }
     size = 400
     page = Image.new("RGB", (len(steps) * (size + 40) + 40, size + 110), "white")
@@ -140,15 +145,20 @@ def draw_reading() -> Image.Image:
     return page
 
 
-def main() -> None:
-    if sys.argv[1:] == ["error"]:
-        draw_error().save(HERE / "error_by_epoch.png", optimize=True)
-    elif sys.argv[1:] == ["reading"]:
-        draw_reading().save(HERE / "reading.png", optimize=True)
-    elif len(sys.argv) == 3 and sys.argv[1] == "mistakes":
-        draw_mistakes(sys.argv[2]).save(HERE / "mistakes.png", optimize=True)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the picture that the arguments `argv` name."""
+    parser = make_parser("Draw a picture of the README.")
+    parser.add_argument("picture", choices=["error", "mistakes", "photo", "reading"])
+    parser.add_argument("--runs", type=Path, default=Path("runs/default"), help="of ten seeds")
+    args = parser.parse_args(argv)
+    if args.picture == "error":
+        draw_error(args.runs).save(PICTURES / "error_by_epoch.png", optimize=True)
+    elif args.picture == "mistakes":
+        draw_mistakes(args.data_dir).save(PICTURES / "mistakes.png", optimize=True)
+    elif args.picture == "photo":
+        draw_photo().save(PHOTO, quality=85)
     else:
-        sys.exit(__doc__)
+        draw_reading().save(PICTURES / "reading.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,127 @@
+"""Measure on your machine how many times as long the published recipe trains as this program.
+
+    python -m experiments.times --data-dir data
+    python -m experiments.times --data-dir data --epochs-published 20 --rounds 5
+    python -m experiments.times --data-dir data -- --epochs 2
+
+Options after -- are passed on to mnist_classifier.py. Each round trains three times, one after the
+other, each in a process of its own: the published recipe with two threads, then this program with
+two threads and with one. Nothing else should run meanwhile. Counted is the training alone: neither
+the start, nor loading the data, nor the test after each epoch.
+"""
+
+import argparse
+import csv
+import re
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import mnist_classifier as mc
+from experiments.processes import PROGRAM, exit_code, make_parser, positive, run_side_by_side
+from experiments.published_recipe import EPOCHS
+
+
+class Round(NamedTuple):
+    """Seconds of training, one run after the other."""
+
+    published: float  # 20 epochs with two threads
+    two_threads: float  # of this program
+    one_thread: float
+
+
+def run_alone(title: str, command: Sequence[str]) -> str:
+    """Run Python with `command` alone; return what it prints. Raises Failure if it fails."""
+    ((_, output),) = run_side_by_side({title: command}, jobs=1)
+    return output
+
+
+def read_published_seconds(output: str) -> float:
+    """Return how long 20 epochs of the published recipe take, from what fewer of them printed."""
+    seconds = [float(text) for text in re.findall(r"train (\d+\.\d+) s", output)]
+    return statistics.fmean(seconds) * EPOCHS
+
+
+def read_seconds(history: Path) -> float:
+    """Return how long the training took that wrote the file `history`."""
+    rows = csv.DictReader(history.read_text(encoding="ascii").splitlines())
+    return sum(float(row["seconds"]) for row in rows)
+
+
+def time_published(data_dir: Path, epochs: int) -> float:
+    """Train with the published recipe; return the seconds of its 20 epochs."""
+    options = [f"--data-dir={data_dir}", f"--epochs={epochs}", "--threads=2"]
+    command = ["-m", "experiments.published_recipe", *options]
+    return read_published_seconds(run_alone("the published recipe", command))
+
+
+def time_program(data_dir: Path, threads: int, options: Sequence[str]) -> float:
+    """Train with mnist_classifier.py and these `options`; return the seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        where = [f"--data-dir={data_dir}", f"--output-dir={folder}", f"--threads={threads}"]
+        run_alone("mnist_classifier.py", [str(PROGRAM), *options, *where])
+        return read_seconds(Path(folder, mc.HISTORY_FILE))
+
+
+def describe(seconds: Sequence[float]) -> str:
+    """Return the median of `seconds`, the smallest and the largest, as text."""
+    return f"{statistics.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f})"
+
+
+def describe_ratios(published: Sequence[float], ours: Sequence[float]) -> str:
+    """Return how many times as long as ours the recipe took, round by round, as text."""
+    ratios = [theirs / mine for theirs, mine in zip(published, ours, strict=True)]
+    return f"{statistics.median(ratios):.1f} times ({min(ratios):.1f} to {max(ratios):.1f})"
+
+
+def print_summary(rounds: Sequence[Round]) -> None:
+    """Print the times and their ratios: the median, the smallest and the largest."""
+    published, two_threads, one_thread = zip(*rounds, strict=True)
+    print(f"{len(rounds)} rounds: the median (smallest to largest)")
+    print(f"published recipe, two threads: {describe(published)}")
+    for title, ours in (("two threads", two_threads), ("one thread", one_thread)):
+        print(f"this program, {title}: {describe(ours)}")
+        print(f"    the recipe takes {describe_ratios(published, ours)} as long")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train in rounds, and print how long that took; return the exit code."""
+    if args.epochs_published < EPOCHS:
+        print(f"The recipe's {EPOCHS} epochs are estimated from {args.epochs_published}.")
+    rounds = []
+    for number in range(1, args.rounds + 1):
+        rounds.append(
+            Round(
+                published=time_published(args.data_dir, args.epochs_published),
+                two_threads=time_program(args.data_dir, 2, args.options),
+                one_thread=time_program(args.data_dir, 1, args.options),
+            )
+        )
+        seconds = ", ".join(f"{name} {value:.1f} s" for name, value in rounds[-1]._asdict().items())
+        print(f"round {number}: {seconds}", flush=True)
+    print_summary(rounds)
+    return 0
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; exit with 2 and one line if it is wrong."""
+    parser = make_parser("Measure how long the published recipe and this program train.")
+    add = parser.add_argument
+    add("--rounds", type=positive, default=3, help="of three trainings each")
+    add("--epochs-published", type=positive, default=1, help=f"of the {EPOCHS} are measured")
+    add("options", nargs="*", metavar="-- OPTIONS", help="for mnist_classifier.py")
+    args = parser.parse_args(argv)
+    mc.parse_args(args.options)  # exits with 2 if one of them is wrong
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program with the arguments `argv`; return its exit code."""
+    return exit_code(run, parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
