@@ -17,8 +17,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path.insert(0, str(ROOT))
 
-import digit_reader
 import mnist_classifier as mc
+from digit_reader import to_mnist
+from digit_reader.gray import to_gray
+from digit_reader.reader import look_at
 
 FONT = ImageFont.load_default(size=26)
 LAST_EPOCH = 20
@@ -117,14 +119,11 @@ def as_picture(image: torch.Tensor) -> Image.Image:
 def draw_reading() -> Image.Image:
     """Draw the steps from a photograph to what the network sees."""
     photo = Image.open(ROOT / "tests" / "photo_of_a_5.jpg")
-    pixels = digit_reader.to_gray(photo)
-    view = digit_reader.look_at(pixels)
+    view = look_at(to_gray(photo))
     steps = {
         "the photo": photo.convert("RGB"),
         "its ink, without the shadow": as_picture(view.ink / view.ink.max()),
-        "28x28: what the network sees": ImageOps.invert(
-            as_picture(digit_reader.to_mnist(photo)[0])
-        ),
+        "28x28: what the network sees": ImageOps.invert(as_picture(to_mnist(photo)[0])),
     }
     size = 400
     page = Image.new("RGB", (len(steps) * (size + 40) + 40, size + 110), "white")

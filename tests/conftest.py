@@ -15,6 +15,10 @@ torch.set_num_threads(1)  # for a few images at a time: a second one would only 
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"  # where the tests' servers are
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than ten seconds")
+
+
 @pytest.fixture(autouse=True)
 def fixed_seed():
     torch.manual_seed(0)

@@ -105,7 +105,7 @@ def test_a_run_without_a_console_ends_well(stream, data_dir, tmp_path, monkeypat
     getattr(sys, stream).close()
 
 
-@pytest.mark.parametrize("name", ["mnist_classifier.py", "digit_reader.py"])
+@pytest.mark.parametrize("name", ["mnist_classifier.py", "digit_reader/__main__.py"])
 def test_importing_does_nothing(name, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     random_state = torch.get_rng_state()
