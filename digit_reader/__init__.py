@@ -1,8 +1,9 @@
 """Read the handwritten digit in a picture with the network of mnist_classifier.py.
 
 A picture shows one digit, light or dark, anywhere in it. `python -m digit_reader photo.jpg` is the
-command line. README.md, beside this file, tells how well that works. The thresholds were tuned on training
-digits that were redrawn as people's pictures look, and on real pictures.
+command line. README.md, beside this file, tells how well that works.
+The thresholds were tuned on training digits that were redrawn as people's pictures look, and on
+real pictures.
 
 reader.py goes through all of the steps. They are, in the order in which a picture takes them, and
 in which they may import from each other:

@@ -64,9 +64,6 @@ def to_mnist(picture: Image.Image) -> Tensor:
     return find_digit(picture).image
 
 
-MOST_SHEETS = 3  # are looked into, one after the other
-
-
 def find_digit(picture: Image.Image) -> Found:
     """Return the digit in `picture`; raise Failure as `to_mnist` does."""
     pixels = to_gray(picture)
@@ -75,16 +72,7 @@ def find_digit(picture: Image.Image) -> Found:
     view = look_at(pixels)
     if view is None:
         raise Failure("blank: no digit stands out")
-    # The ink on a sheet is of the other polarity, so a sheet is treated as a picture of its own.
-    for _ in range(MOST_SHEETS):
-        sheet = find_sheet(view.ink, view.pieces[0])
-        if sheet is None:
-            break
-        pixels = cut_out_sheet(pixels, sheet)
-        on_sheet = look_at(pixels)
-        if on_sheet is None:
-            break
-        view = on_sheet
+    view = look_into_sheets(pixels, view)
     parts, others = join_parts(view.pieces)
     note = note_on(others, joint_box(parts))
     return Found(to_image(view.ink, parts), note, view.polarity_is_sure)
@@ -102,3 +90,24 @@ def look_at(pixels: Tensor) -> View | None:
         if stands_out(layer, pieces):
             return View(layer, pieces, abs(polarity) > CLOSE_POLARITY)
     return None
+
+
+MOST_SHEETS = 3  # are looked into, one on the other
+
+
+def look_into_sheets(pixels: Tensor, view: View) -> View:
+    """Return what stands out on the sheet that `view` shows, or `view` if it shows none.
+
+    Such a sheet is cut out of `pixels` (H, W), and treated as a picture of its own, since the ink
+    on it is of the other polarity.
+    """
+    for _ in range(MOST_SHEETS):
+        sheet = find_sheet(view.ink, view.pieces[0])
+        if sheet is None:
+            return view
+        pixels = cut_out_sheet(pixels, sheet)
+        on_sheet = look_at(pixels)
+        if on_sheet is None:
+            return view
+        view = on_sheet
+    return view
