@@ -18,6 +18,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
 import mnist_classifier as mc
+from digit_reader import to_mnist
+from digit_reader.gray import to_gray
+from digit_reader.reader import look_at
 from experiments.draw_photo import draw_photo
 from experiments.processes import ROOT, make_parser
 from experiments.published_recipe import EPOCHS
@@ -118,10 +121,6 @@ def as_picture(image: Tensor) -> Image.Image:
 
 def draw_reading() -> Image.Image:
     """Draw the steps from the photo to what the network sees."""
-    # Here, since the other pictures do not need the reader.
-    from digit_reader.gray import to_gray
-    from digit_reader.reader import look_at, to_mnist
-
     photo = Image.open(PHOTO)
     view = look_at(to_gray(photo))
     if view is None:

@@ -126,7 +126,7 @@ def test_a_bar_is_drawn_in_a_notebook(monkeypatch):
     assert mc.can_draw_bar()
 
 
-@pytest.mark.parametrize("name", ["mnist_classifier.py", "digit_reader.py"])
+@pytest.mark.parametrize("name", ["mnist_classifier.py", "digit_reader/__main__.py"])
 def test_importing_does_nothing(name, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     random_state = torch.get_rng_state()

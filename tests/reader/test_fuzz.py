@@ -7,27 +7,28 @@ import re
 import struct
 import sys
 
+import pytest
 from PIL import Image, ImageOps
 
 from tests.conftest import start
-from tests.test_reader import draw_seven
+from tests.reader.sevens import draw_seven
 
 MEMORY = 400_000_000  # bytes: what the largest of these pictures may need beyond a tiny one
 # The reader, with a limit of memory. What a process has mapped says little about that: right after
 # torch was installed, more of its files are in memory. So the limit is on what it allocates.
 RUN = """
 import sys, pathlib
-import digit_reader
+from digit_reader import __main__ as program
 from tests.drawn_digits import SegmentReader
-digit_reader.load_model = lambda path: SegmentReader()
+program.load_model = lambda path: SegmentReader()
 memory, tiny, *names = sys.argv[1:]
-assert digit_reader.main([tiny]) == 0
+assert program.main([tiny]) == 0
 if sys.platform == "linux":
     import resource
     allocated = pathlib.Path("/proc/self/status").read_text().split("VmData:")[1].split()[0]
     limit = int(allocated) * 1024 + int(memory)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-code = digit_reader.main(names)
+code = program.main(names)
 assert "torchvision" not in sys.modules  # a second, and 170 MB
 sys.exit(code)
 """
@@ -93,6 +94,7 @@ def good_files() -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_hundreds_of_bad_files_do_no_harm_and_the_good_ones_are_answered(tmp_path):
     rng = random.Random(0)
     good = good_files()

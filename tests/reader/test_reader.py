@@ -1,37 +1,24 @@
-"""People's pictures: what is found in them, and how the reader answers."""
+"""People's pictures: what is found in them, and what the reader answers."""
 
 import io
 import itertools
-import os
-import re
-import sys
-from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 import torch
-from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageChops, ImageFont, ImageOps
 
-import digit_reader
-from digit_reader import main, read_digit, to_mnist
+from digit_reader import SURE, read_digit, to_mnist
+from digit_reader.geometry import dilate
+from digit_reader.gray import to_gray
+from digit_reader.parts import join_parts
+from digit_reader.pieces import label_components
+from digit_reader.reader import find_digit, look_at
 from mnist_classifier import Failure
-from tests.conftest import ROOT, assert_one_line, start
 from tests.drawn_digits import SegmentReader, draw_digits
-from tests.redraw import KINDS, STRANGE_KINDS, as_files, crashes, read
+from tests.reader.redraw import KINDS, STRANGE_KINDS, as_files, crashes, read
+from tests.reader.sevens import TWO_SEVENS, draw, draw_seven
 
 FONT = ImageFont.load_default(16)
-
-
-def draw(picture: Image.Image, shape: str, *arguments: object) -> Image.Image:
-    """`picture` with a shape on it: a method of ImageDraw, where, and in what colour."""
-    getattr(ImageDraw.Draw(picture), shape)(*arguments)
-    return picture
-
-
-def draw_seven(mode="L", paper: object = 255, ink: object = 0, size=(200, 160)) -> Image.Image:
-    """A seven of 60x80 pixels, its top left corner at (30, 50)."""
-    picture = draw(Image.new(mode, size, paper), "rectangle", (30, 50, 89, 61), ink)
-    return draw(picture, "rectangle", (78, 50, 89, 129), ink)
 
 
 def on(paper: torch.Tensor) -> Image.Image:
@@ -69,7 +56,6 @@ DEEP.info["transparency"] = 7  # none of them, as a PNG file says it
 DOWN, ACROSS = torch.arange(160).view(160, 1), torch.arange(200)
 SQUARES = (DOWN % 24 == 8) | (ACROSS % 24 == 8)
 WHITE = Image.new("L", (200, 160), 255)
-TWO_SEVENS = ImageChops.darker(draw_seven(), ImageChops.offset(draw_seven(), 85, 0))
 SAME_SEVENS = {
     "light on dark": draw_seven("L", 30, 220),
     "faint": draw_seven("L", 200, 160),
@@ -153,7 +139,7 @@ def difference_from_seven(digit: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("kind", SAME_SEVENS)
 def test_the_digit_is_found_in_all_kinds_of_pictures_and_beside_other_things(kind):
-    digit, note, _ = digit_reader.find_digit(SAME_SEVENS[kind])
+    digit, note, _ = find_digit(SAME_SEVENS[kind])
     assert note is None
     tolerance = TOLERANCES.get(kind, 0.015)
     assert digit.shape == (1, 28, 28)
@@ -166,7 +152,7 @@ def flood(mask: torch.Tensor, start: tuple[int, int]) -> torch.Tensor:
     covered = torch.zeros(mask.shape)
     covered[start] = 1
     while True:
-        wider = digit_reader.dilate(covered, 1) * mask
+        wider = dilate(covered, 1) * mask
         if torch.equal(covered, wider):
             return covered > 0
         covered = wider
@@ -175,13 +161,13 @@ def flood(mask: torch.Tensor, start: tuple[int, int]) -> torch.Tensor:
 def test_pieces_are_what_a_flood_covers():
     for _ in range(20):
         mask = torch.rand(40, 50) < 0.4
-        pieces = digit_reader.label_components(mask)
+        pieces = label_components(mask)
         assert torch.equal(pieces > 0, mask)
         for number in pieces[mask].unique():
             piece = pieces == number
             start = tuple(piece.nonzero()[0].tolist())
             assert torch.equal(flood(mask, start), piece)
-    assert not digit_reader.label_components(torch.zeros(3, 4) > 0).any()
+    assert not label_components(torch.zeros(3, 4) > 0).any()
 
 
 def test_a_picture_becomes_a_light_digit_of_19_pixels_centred_by_its_mass():
@@ -246,41 +232,57 @@ def test_a_part_is_joined_that_is_near_only_to_a_lighter_part():
     picture = draw(WHITE.copy(), "rectangle", (40, 20, 49, 80), 0)
     picture = draw(picture, "rectangle", (54, 74, 64, 80), 0)
     picture = draw(picture, "rectangle", (69, 50, 77, 80), 0)
-    pieces = digit_reader.look_at(digit_reader.to_gray(picture)).pieces
-    assert [len(some) for some in digit_reader.join_parts(pieces)] == [3, 0]
+    pieces = look_at(to_gray(picture)).pieces
+    assert [len(some) for some in join_parts(pieces)] == [3, 0]
 
 
 def test_a_stroke_that_fades_belongs_to_the_digit():
     picture = draw(draw_seven(), "rectangle", (78, 62, 89, 129), 178)  # the stem of the seven
-    (piece,) = digit_reader.look_at(digit_reader.to_gray(picture)).pieces
+    (piece,) = look_at(to_gray(picture)).pieces
     assert piece.box.height > 1.2 * piece.box.width
 
 
 @pytest.mark.parametrize("gap", [3, 25])
 def test_digits_side_by_side_are_not_joined(gap):
     picture = ImageChops.darker(draw_seven(), ImageChops.offset(draw_seven(), 60 + gap, 0))
-    digit, note, _ = digit_reader.find_digit(picture)
+    digit, note, _ = find_digit(picture)
     assert difference_from_seven(digit).mean() < 0.015
     assert note == "2 things are as large as a digit; one is read"
 
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "F", "CMYK", "YCbCr")
 NOISE = torch.randn(300, 300, generator=torch.Generator().manual_seed(0))
-BLANK = [
-    *(Image.new(m, s) for m in MODES for s in ((1, 1), (1, 300), (28, 28))),
-    *(Image.new("F", (50, 50), value) for value in (float("nan"), float("inf"), 1e38)),
-    Image.effect_noise((300, 300), 20),
-    Image.fromarray((200 + 10 * NOISE).byte().numpy()),
-    draw_seven("L", 250, 243),  # fainter is no ink
-    draw(Image.new("L", (28, 28)), "point", (9, 9), 1),
-    draw(WHITE.copy(), "ellipse", (99, 79, 101, 81), 0),  # smaller is no digit
-]
+BLANK = {
+    **{
+        f"{mode} {size}": Image.new(mode, size)
+        for mode in MODES
+        for size in ((1, 1), (1, 300), (28, 28))
+    },
+    **{f"all {v}": Image.new("F", (50, 50), v) for v in (float("nan"), float("inf"), 1e38)},
+    "noise": Image.effect_noise((300, 300), 20),
+    "noise on paper": Image.fromarray((200 + 10 * NOISE).byte().numpy()),
+    "too faint": draw_seven("L", 250, 243),
+    "a pixel": draw(Image.new("L", (28, 28)), "point", (9, 9), 1),
+    "too small": draw(WHITE.copy(), "ellipse", (99, 79, 101, 81), 0),
+}
 
 
-@pytest.mark.parametrize("picture", BLANK)
-def test_a_blank_picture_is_no_digit(picture):
+@pytest.mark.parametrize("kind", BLANK)
+def test_a_blank_picture_is_no_digit(kind):
     with pytest.raises(Failure, match="blank"):
-        to_mnist(picture)
+        to_mnist(BLANK[kind])
+
+
+ODD_PICTURES = {
+    **{mode: Image.new(mode, (90, 90)) for mode in ("LAB", "La", "HSV", "RGBa", "RGBX")},
+    **{f"{size} pixels": Image.new("L", size) for size in ((0, 0), (0, 5), (5, 0))},
+}
+
+
+@pytest.mark.parametrize("kind", ODD_PICTURES)
+def test_odd_pictures_raise_nothing_but_failure(kind):
+    with pytest.raises(Failure):
+        to_mnist(ODD_PICTURES[kind])
 
 
 def test_random_ink_raises_nothing():
@@ -307,171 +309,8 @@ def test_read_digit_gives_the_answer_and_what_the_network_saw():
 @pytest.mark.parametrize("vote", [0.2, -0.2])
 def test_where_light_and_dark_ink_may_be_confused_the_answer_is_unsure(vote, monkeypatch):
     sure = read_digit(draw_seven(), SegmentReader())
-    monkeypatch.setattr(digit_reader, "polarity_of", lambda pixels: vote)
+    monkeypatch.setattr("digit_reader.reader.polarity_of", lambda pixels: vote)
     picture = draw_seven() if vote > 0 else ImageOps.invert(draw_seven())
     unsure = read_digit(picture, SegmentReader())
     assert unsure.digit == sure.digit == 7
-    assert unsure.probability < digit_reader.SURE <= sure.probability
-
-
-# --- the command line ---
-@pytest.fixture
-def pictures(tmp_path, monkeypatch) -> Path:
-    """The current folder, with pictures in it, and a reader that needs no training."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(digit_reader, "load_model", lambda path: SegmentReader())
-    draw_seven().save("my seven.png")
-    draw_seven("RGB", (10, 10, 10), (200, 200, 90)).save("other.jpg")
-    return tmp_path
-
-
-def answer(capsys, *arguments: str) -> tuple[int, list[list[str]], list[str]]:
-    """Exit code, table and lines on standard error."""
-    code = main(arguments)
-    out, err = capsys.readouterr()
-    return code, [line.split("\t") for line in out.splitlines()], err.splitlines()
-
-
-def test_each_picture_has_a_line_with_digit_and_probability(pictures, capsys):
-    code, table, err = answer(capsys, "my seven.png", "other.jpg")
-    assert (code, err) == (0, [])
-    assert [row[:2] for row in table] == [["my seven.png", "7"], ["other.jpg", "7"]]
-    assert all(re.fullmatch(r"[01]\.\d{4}", row[2]) and row[3] == "" for row in table)
-
-
-@pytest.mark.parametrize(("below", "mark"), [(0.0, ""), (0.01, "unsure")])
-def test_an_answer_that_is_not_sure_is_marked(below, mark, pictures, capsys, monkeypatch):
-    probability = digit_reader.SURE - below
-    result = torch.tensor([7]), torch.tensor([probability], dtype=torch.float64)
-    monkeypatch.setattr(digit_reader, "predict", Mock(return_value=result))
-    _, table, _ = answer(capsys, "my seven.png")
-    assert table == [["my seven.png", "7", f"{probability:.4f}", mark]]
-
-
-def test_patterns_are_expanded_unless_a_file_has_that_name(pictures, capsys):
-    for name in ("[a].png", "a.png"):
-        draw_seven().save(name)
-    code, table, err = answer(capsys, "*.jpg", str(pictures / "*.png"), "[a].png")
-    assert (code, err) == (0, [])
-    expanded = [str(pictures / name) for name in ("[a].png", "a.png", "my seven.png")]
-    assert [row[0] for row in table] == ["other.jpg", *expanded, "[a].png"]
-
-
-def test_the_weights_are_those_that_are_named_or_else_found(pictures, monkeypatch, capsys):
-    load = Mock(return_value=SegmentReader())
-    monkeypatch.setattr(digit_reader, "load_model", load)
-    answer(capsys, "my seven.png", "--weights=some.pth")
-    answer(capsys, "my seven.png")
-    (pictures / "final_model.pth").touch()
-    answer(capsys, "my seven.png")
-    weights = [call.args[0] for call in load.mock_calls]
-    assert weights == [Path("some.pth"), ROOT / "final_model.pth", Path("final_model.pth")]
-
-
-def test_missing_weights_are_one_line(tmp_path, capsys):
-    assert main(["any.png", f"--weights={tmp_path}"]) == 1
-    assert_one_line(capsys.readouterr().err, "there are no weights in", "final_model.pth")
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need a permission there")
-def test_the_reader_works_through_a_link_to_it(shipped_model, tmp_path):
-    (tmp_path / "read").symlink_to(ROOT / "digit_reader.py")
-    draw_seven().save(tmp_path / "seven.png")
-    with start(["read", "seven.png"], cwd=tmp_path, text=True) as process:
-        out, err = process.communicate()
-    assert re.match(r"seven\.png\t7\t", out), err
-
-
-BAD_PICTURES = {  # and what is said about them
-    "blank.png": "error: blank.png: blank",
-    "text.png": "error: text.png: cannot be read .* save it as JPEG or PNG",
-    "folder.png": "error: folder.png: not a file",
-    "missing.png": "error: missing.png: no such file",
-    "*.bmp": r"error: \*\.bmp: no such file",
-    "huge.png": "error: huge.png: has more than 40,000,000 pixels",
-    "two.png": "note: two.png: 2 things are as large as a digit; one is read",
-}
-
-
-def test_bad_pictures_get_a_line_each_and_the_others_an_answer(pictures, capsys):
-    Image.new("L", (50, 50), 255).save("blank.png")
-    Path("text.png").write_text("no picture at all", encoding="ascii")
-    Path("folder.png").mkdir()
-    Image.new("1", (8_000, 5_001)).save("huge.png")
-    TWO_SEVENS.save("two.png")
-    code, table, err = answer(capsys, "my seven.png", *BAD_PICTURES, "other.jpg")
-    assert code == 1
-    assert [row[:2] for row in table] == [
-        ["my seven.png", "7"],
-        ["two.png", "7"],
-        ["other.jpg", "7"],
-    ]
-    for line, expected in zip(err, BAD_PICTURES.values(), strict=True):
-        assert re.match(expected, line)
-
-
-def test_a_jpeg_may_be_larger_than_others(pictures, capsys, monkeypatch):
-    monkeypatch.setattr(digit_reader, "MAX_JPEG_PIXELS", 200 * 160)
-    monkeypatch.setattr(digit_reader, "MAX_PIXELS", 200 * 160 - 1)
-    code, table, err = answer(capsys, "other.jpg", "my seven.png")
-    assert (code, [row[0] for row in table]) == (1, ["other.jpg"])
-    assert err == ["error: my seven.png: has more than 31,999 pixels: save a smaller picture"]
-    monkeypatch.setattr(digit_reader, "MAX_JPEG_PIXELS", 200 * 160 - 1)
-    assert answer(capsys, "other.jpg")[0] == 1
-
-
-ODD_MODES = [Image.new(mode, (90, 90)) for mode in ("LAB", "La", "HSV", "RGBa", "RGBX")]
-NO_PIXELS = [Image.new("L", size) for size in ((0, 0), (0, 5), (5, 0))]
-
-
-@pytest.mark.parametrize("picture", [*ODD_MODES, *NO_PIXELS], ids=str)
-def test_odd_pictures_raise_nothing_but_failure(picture):
-    with pytest.raises(Failure):
-        to_mnist(picture)
-
-
-def test_a_bug_is_not_taken_for_a_bad_picture(pictures, monkeypatch):
-    monkeypatch.setattr(digit_reader, "find_ink", Mock(side_effect=RuntimeError("a bug")))
-    with pytest.raises(RuntimeError, match="a bug"):
-        main(["my seven.png"])
-
-
-def test_a_name_unknown_to_the_console_is_escaped(pictures, capsys, monkeypatch):
-    draw_seven().save("caf\u00e9.png")
-    with monkeypatch.context() as patch:
-        console = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-        patch.setattr(sys, "stdout", console)
-        assert main(["caf\u00e9.png"]) == 0
-    assert b"caf\\xe9.png\t7\t" in console.buffer.getvalue()
-    assert capsys.readouterr().err == ""
-
-
-def test_the_preview_draws_the_digit_apart_from_the_table(pictures, capsys):
-    _, table, (name, *drawing) = answer(capsys, "my seven.png", "--preview")
-    assert table[0][:2] == ["my seven.png", "7"]
-    assert name == "my seven.png:"
-    assert [len(line) for line in drawing] == [28] * 14
-    inked = [line.strip() for line in drawing if line.strip()]
-    assert len(inked[0]) >= 13  # the bar of the seven
-    assert 3 <= len(inked[-1]) <= 5  # its stem
-
-
-def test_pictures_are_read_with_one_thread(pictures, capsys):
-    torch.set_num_threads(2)
-    answer(capsys, "my seven.png")
-    assert torch.get_num_threads() == 1
-
-
-@pytest.mark.parametrize("arguments", [[], ["--no-such-option", "x.png"]])
-def test_wrong_arguments_exit_with_2_and_one_line(arguments, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    assert stop.value.code == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
-
-
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_without_a_console_nothing_is_raised(stream, pictures, monkeypatch):
-    monkeypatch.setattr(sys, stream, None)
-    assert main(["my seven.png", "missing.png"]) == 1
-    getattr(sys, stream).close()
+    assert unsure.probability < SURE <= sure.probability

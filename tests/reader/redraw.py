@@ -1,6 +1,6 @@
 """Redraw MNIST-like digits the way people's pictures look, and count how many are read rightly.
 
-python -m tests.redraw DATA_DIR [WEIGHTS_DIR]     # on the real test set
+python -m tests.reader.redraw DATA_DIR [WEIGHTS_DIR]     # on the real test set
 """
 
 import io

@@ -1,0 +1,26 @@
+"""Read the handwritten digit in a picture with the network of mnist_classifier.py.
+
+A picture shows one digit, light or dark, anywhere in it. `python -m digit_reader photo.jpg` is the
+command line. README.md, beside this file, tells how well that works.
+The thresholds were tuned on training digits that were redrawn as people's pictures look, and on
+real pictures.
+
+reader.py goes through all of the steps. They are, in the order in which a picture takes them, and
+in which they may import from each other:
+
+    picture.py     opens a file
+    gray.py        makes grey values of it
+    ink.py         tells the ink from the paper
+    pieces.py      finds the connected pieces of the ink
+    frames.py      takes off a box around the digit, ruled lines, a thumb
+    sheets.py      cuts out a sheet of paper on a desk
+    parts.py       joins the pieces of the digit
+    digit.py       makes 28x28 pixels of them
+
+    geometry.py    boxes and shapes, for all of these
+"""
+
+from digit_reader.picture import open_picture
+from digit_reader.reader import SURE, Reading, read_digit, to_mnist
+
+__all__ = ["SURE", "Reading", "open_picture", "read_digit", "to_mnist"]

@@ -1,0 +1,86 @@
+"""Step 2: a picture of any kind becomes grey values."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from PIL import Image, ImageChops
+from torch import Tensor
+
+from digit_reader.picture import LOADED_SIZE, load, turn_of
+from mnist_classifier import Failure
+
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
+NEARLY_WHITE = 250  # of 255: a picture without anything darker may have white ink
+
+
+def to_gray(picture: Image.Image) -> Tensor:
+    """Return grey values (H, W), 0 to 255, of `picture`: upright, on white, not much too large.
+
+    Raises Failure if it is broken, or has no pixels, or values that are no colours.
+    """
+    load(picture)
+    if picture.mode not in MODES and not is_deep(picture):
+        raise Failure(f"pictures of the mode {picture.mode} are not read: save it as RGB")
+    gray = downscale(picture, on_white)
+    if has_transparency(picture) and as_tensor(gray).min() >= NEARLY_WHITE:
+        gray = downscale(picture, alpha_as_ink)
+    turn = turn_of(picture)
+    if turn is not None:
+        gray = gray.transpose(turn)
+    return stretch_contrast(as_tensor(gray)) if is_deep(picture) else as_tensor(gray)
+
+
+STRIP_SIZE = 250_000  # pixels: as many are converted at a time, so that copies are small
+
+
+def downscale(picture: Image.Image, flatten: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Return `picture`, made opaque by `flatten`, in floats, shrunk to about LOADED_SIZE."""
+    width, height = picture.size
+    factor = max(1, math.isqrt(width * height) // LOADED_SIZE)
+    gray = Image.new("F", (math.ceil(width / factor), math.ceil(height / factor)))
+    strip_height = factor * max(1, STRIP_SIZE // (width * factor))
+    for top in range(0, height, strip_height):
+        strip = picture.crop((0, top, width, min(top + strip_height, height)))
+        gray.paste(flatten(strip).convert("F").reduce(factor), (0, top // factor))
+    return gray
+
+
+def as_tensor(gray: Image.Image) -> Tensor:
+    """Return the values (H, W) of a picture of floats."""
+    values = torch.frombuffer(bytearray(gray.tobytes()), dtype=torch.float)
+    return values.view(gray.height, gray.width)
+
+
+def has_transparency(picture: Image.Image) -> bool:
+    """Tell whether some of `picture` may be transparent."""
+    return picture.has_transparency_data and not is_deep(picture)
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """Lay what is transparent in `picture` on white."""
+    if not has_transparency(picture):
+        return picture
+    white = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(white, picture.convert("RGBA"))
+
+
+def alpha_as_ink(picture: Image.Image) -> Image.Image:
+    """Return how transparent `picture` is at each pixel, 0 to 255: white ink is dark then."""
+    return ImageChops.invert(picture.convert("RGBA").getchannel("A"))
+
+
+def is_deep(picture: Image.Image) -> bool:
+    """Tell whether `picture` has more than 8 bits for each grey value."""
+    return picture.mode in ("I", "F") or picture.mode.startswith("I;16")
+
+
+def stretch_contrast(pixels: Tensor) -> Tensor:
+    """Return `pixels` (H, W) of any range from 0, the darkest, to 255; NaN and infinity are paper."""
+    pixels = pixels.double()
+    is_number = pixels.isfinite()
+    if not is_number.any():
+        return torch.zeros_like(pixels).float()
+    pixels = torch.where(is_number, pixels, pixels[is_number].median())
+    darkest, lightest = pixels.aminmax()
+    return ((pixels - darkest) / (lightest - darkest).clamp(min=1e-9) * 255).float()

@@ -1,0 +1,94 @@
+"""Step 4: the ink falls into connected pieces, and the heaviest are kept."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from digit_reader.geometry import Box, bounding_box
+
+
+class Piece(NamedTuple):
+    """A connected component of the ink."""
+
+    mask: Tensor  # (H, W) bool
+    mass: float  # the sum of its ink
+    box: Box
+
+
+MOST_PIECES = 20  # only so many are looked at
+LEAST_MASS = 0.01  # of the heaviest piece's mass: lighter ones are specks
+
+
+def heaviest_pieces(ink: Tensor) -> list[Piece]:
+    """Return the pieces of `ink` (H, W) with the most ink: the heaviest first, flat lines last."""
+    labels = label_components(is_inked(ink))
+    masses = labels.flatten().bincount(ink.flatten())
+    masses[0] = 0  # what is no ink
+    pieces = []
+    for label in masses.argsort(descending=True)[:MOST_PIECES].tolist():
+        mass = masses[label].item()
+        if mass > LEAST_MASS * masses.max():
+            mask = labels == label
+            pieces.append(Piece(mask, mass, bounding_box(mask)))
+    return sorted(pieces, key=lambda piece: is_flat(piece.box))  # keeps the order otherwise
+
+
+FAINTEST = 0.12  # of full ink: if the darkest ink is less dark, it is taken to be as dark as this
+PIECE_INK = 0.28  # of the darkest ink: what is darker belongs to a piece
+
+
+def is_inked(ink: Tensor) -> Tensor:
+    """Tell which pixels (H, W) of `ink` are dark enough to belong to a piece."""
+    return ink > PIECE_INK * ink.max().clamp(min=FAINTEST)
+
+
+def label_components(mask: Tensor) -> Tensor:
+    """Give each connected piece of `mask` (H, W) a label above 0; diagonal neighbours connect.
+
+    At first each of its N pixels has a label of its own, 1 to N. Again and again, pixels take the
+    largest label around them, until nothing changes.
+    """
+    pixel_numbers = mask.flatten().cumsum(0).view_as(mask) * mask  # 1 to N, else 0
+    squares = F.unfold(pixel_numbers[None, None].float(), 3, padding=1)[0].T  # (H * W, 9)
+    neighbours = squares[mask.flatten()].long()  # (N, 9) pixel numbers, 0 for none
+    labels = torch.arange(len(neighbours) + 1)  # of pixel number 0 to N
+    while True:
+        largest = F.pad(labels[neighbours].amax(dim=1), (1, 0))
+        if torch.equal(labels, largest):
+            return labels[pixel_numbers]
+        # A label is also the number of a pixel, which takes the largest label that was seen ...
+        labels = labels.scatter_reduce(0, labels, largest, "amax")
+        labels = labels[labels]  # ... and all that have its number as their label follow it
+
+
+FLAT = 0.2  # of its longer side: the shorter side of a line is less
+
+
+def is_flat(box: Box) -> bool:
+    """Tell whether what is in `box` is a line from side to side, and no digit."""
+    return box.height < FLAT * box.width
+
+
+def is_line(box: Box) -> bool:
+    """Tell whether what is in `box` is a line from side to side, or up and down as a 1 is."""
+    return min(box.height, box.width) < FLAT * box.size
+
+
+LEAST_SHARE = 0.02  # of the mass of all ink: a digit has at least as much; in noise, no piece has
+LEAST_SIZE = 8  # pixels of the grid: the longer side of a digit is at least as long
+
+
+def stands_out(ink: Tensor, pieces: list[Piece]) -> bool:
+    """Tell whether the first of the `pieces` of `ink` (H, W) can be a digit, and not noise."""
+    if not pieces:
+        return False
+    is_large = pieces[0].box.size >= LEAST_SIZE
+    return is_large and pieces[0].mass >= LEAST_SHARE * ink[is_inked(ink)].sum().item()
+
+
+def joint_box(pieces: list[Piece]) -> Box:
+    """Return the box around all of `pieces`."""
+    tops, lefts, bottoms, rights = zip(*(piece.box for piece in pieces), strict=True)
+    return Box(min(tops), min(lefts), max(bottoms), max(rights))

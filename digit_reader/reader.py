@@ -1,0 +1,113 @@
+"""The whole way from a picture to an answer, through all of the steps."""
+
+from typing import NamedTuple
+
+from PIL import Image
+from torch import Tensor, nn
+
+from digit_reader.digit import is_like_mnist, to_image
+from digit_reader.frames import remove_frames
+from digit_reader.gray import to_gray
+from digit_reader.ink import find_ink, polarity_of, to_grid
+from digit_reader.parts import join_parts, note_on
+from digit_reader.pieces import Piece, joint_box, stands_out
+from digit_reader.sheets import cut_out_sheet, find_sheet
+from mnist_classifier import Failure, predict
+
+SURE = 0.975  # answers with a lower probability are marked as unsure
+
+
+class Reading(NamedTuple):
+    """The answer to a picture."""
+
+    digit: int
+    probability: float  # below SURE, the answer is marked as unsure
+    image: Tensor  # (1, 28, 28), 0 to 1: what the network saw
+    note: str | None  # what else the picture shows
+
+
+class Found(NamedTuple):
+    """The digit in a picture."""
+
+    image: Tensor  # (1, 28, 28), 0 to 1: as MNIST would have it
+    note: str | None  # what else the picture shows
+    polarity_is_sure: bool  # whether its ink was told from its paper beyond doubt
+
+
+class View(NamedTuple):
+    """What stands out in a picture, or on a sheet in it."""
+
+    ink: Tensor  # (H, W), 0 to 1
+    pieces: list[Piece]  # of it, at least one: the heaviest first, but flat lines last
+    polarity_is_sure: bool
+
+
+RIGHT_IF_CLOSE = 0.8  # share of the answers that are right where the polarity is a guess
+
+
+def read_digit(picture: Image.Image, model: nn.Module) -> Reading:
+    """Read the digit in `picture` with a network on the CPU; raise Failure as `to_mnist` does."""
+    found = find_digit(picture)
+    digits, probabilities = predict(model, found.image.unsqueeze(0))
+    probability = float(probabilities)
+    if not found.polarity_is_sure:
+        probability *= RIGHT_IF_CLOSE
+    return Reading(int(digits), probability, found.image, found.note)
+
+
+def to_mnist(picture: Image.Image) -> Tensor:
+    """Return the digit in `picture` as MNIST would have it, (1, 28, 28), 0 to 1, but a bit smaller.
+
+    The digit is light on black, fits into 19x19 pixels, and has its centre of mass in the middle.
+    Raises Failure if the picture is broken, or if nothing stands out in it.
+    """
+    return find_digit(picture).image
+
+
+def find_digit(picture: Image.Image) -> Found:
+    """Return the digit in `picture`; raise Failure as `to_mnist` does."""
+    pixels = to_gray(picture)
+    if is_like_mnist(pixels):
+        return Found(pixels.unsqueeze(0) / 255, None, True)
+    view = look_at(pixels)
+    if view is None:
+        raise Failure("blank: no digit stands out")
+    view = look_into_sheets(pixels, view)
+    parts, others = join_parts(view.pieces)
+    note = note_on(others, joint_box(parts))
+    return Found(to_image(view.ink, parts), note, view.polarity_is_sure)
+
+
+CLOSE_POLARITY = 0.25  # of a plain one: a polarity of at most as much, up or down, is a guess
+
+
+def look_at(pixels: Tensor) -> View | None:
+    """Return what stands out in grey values (H, W), 0 to 255, or None if nothing does."""
+    pixels = to_grid(pixels)
+    polarity = polarity_of(pixels)
+    ink = find_ink(pixels if polarity >= 0 else 255 - pixels)
+    for layer, pieces in reversed(remove_frames(ink)):  # the digit is inside its frames
+        if stands_out(layer, pieces):
+            return View(layer, pieces, abs(polarity) > CLOSE_POLARITY)
+    return None
+
+
+MOST_SHEETS = 3  # are looked into, one on the other
+
+
+def look_into_sheets(pixels: Tensor, view: View) -> View:
+    """Return what stands out on the sheet that `view` shows, or `view` if it shows none.
+
+    Such a sheet is cut out of `pixels` (H, W), and treated as a picture of its own, since the ink
+    on it is of the other polarity.
+    """
+    for _ in range(MOST_SHEETS):
+        sheet = find_sheet(view.ink, view.pieces[0])
+        if sheet is None:
+            return view
+        pixels = cut_out_sheet(pixels, sheet)
+        on_sheet = look_at(pixels)
+        if on_sheet is None:
+            return view
+        view = on_sheet
+    return view

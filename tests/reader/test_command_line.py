@@ -1,0 +1,172 @@
+"""What `python -m digit_reader` prints, and what it exits with."""
+
+import io
+import re
+import sys
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+import torch
+from PIL import Image
+
+from digit_reader import SURE
+from digit_reader.__main__ import main
+from tests.conftest import ROOT, assert_one_line, start
+from tests.drawn_digits import SegmentReader
+from tests.reader.sevens import TWO_SEVENS, draw_seven
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch) -> Path:
+    """The current folder, with pictures in it, and a reader that needs no training."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("digit_reader.__main__.load_model", lambda path: SegmentReader())
+    draw_seven().save("my seven.png")
+    draw_seven("RGB", (10, 10, 10), (200, 200, 90)).save("other.jpg")
+    return tmp_path
+
+
+def answer(capsys, *arguments: str) -> tuple[int, list[list[str]], list[str]]:
+    """Exit code, table and lines on standard error."""
+    code = main(arguments)
+    out, err = capsys.readouterr()
+    return code, [line.split("\t") for line in out.splitlines()], err.splitlines()
+
+
+def test_each_picture_has_a_line_with_digit_and_probability(pictures, capsys):
+    code, table, err = answer(capsys, "my seven.png", "other.jpg")
+    assert (code, err) == (0, [])
+    assert [row[:2] for row in table] == [["my seven.png", "7"], ["other.jpg", "7"]]
+    assert all(re.fullmatch(r"[01]\.\d{4}", row[2]) and row[3] == "" for row in table)
+
+
+@pytest.mark.parametrize(("below", "mark"), [(0.0, ""), (0.01, "unsure")])
+def test_an_answer_that_is_not_sure_is_marked(below, mark, pictures, capsys, monkeypatch):
+    probability = SURE - below
+    result = torch.tensor([7]), torch.tensor([probability], dtype=torch.float64)
+    monkeypatch.setattr("digit_reader.reader.predict", Mock(return_value=result))
+    _, table, _ = answer(capsys, "my seven.png")
+    assert table == [["my seven.png", "7", f"{probability:.4f}", mark]]
+
+
+def test_patterns_are_expanded_unless_a_file_has_that_name(pictures, capsys):
+    for name in ("[a].png", "a.png"):
+        draw_seven().save(name)
+    code, table, err = answer(capsys, "*.jpg", str(pictures / "*.png"), "[a].png")
+    assert (code, err) == (0, [])
+    expanded = [str(pictures / name) for name in ("[a].png", "a.png", "my seven.png")]
+    assert [row[0] for row in table] == ["other.jpg", *expanded, "[a].png"]
+
+
+def test_the_weights_are_those_that_are_named_or_else_found(pictures, monkeypatch, capsys):
+    load = Mock(return_value=SegmentReader())
+    monkeypatch.setattr("digit_reader.__main__.load_model", load)
+    answer(capsys, "my seven.png", "--weights=some.pth")
+    answer(capsys, "my seven.png")
+    (pictures / "final_model.pth").touch()
+    answer(capsys, "my seven.png")
+    weights = [call.args[0] for call in load.mock_calls]
+    assert weights == [Path("some.pth"), ROOT / "final_model.pth", Path("final_model.pth")]
+
+
+def test_missing_weights_are_one_line(tmp_path, capsys):
+    assert main(["any.png", f"--weights={tmp_path}"]) == 1
+    assert_one_line(capsys.readouterr().err, "there are no weights in", "final_model.pth")
+
+
+def test_the_reader_runs_as_a_module_from_any_folder(shipped_model, tmp_path):
+    draw_seven().save(tmp_path / "seven.png")
+    command = ["-m", "digit_reader", "seven.png"]
+    with start(command, cwd=tmp_path, text=True) as process:
+        out, err = process.communicate()
+    assert re.match(r"seven\.png\t7\t", out), err
+
+
+BAD_PICTURES = {  # and what is said about them
+    "blank.png": "error: blank.png: blank",
+    "text.png": "error: text.png: cannot be read .* save it as JPEG or PNG",
+    "folder.png": "error: folder.png: not a file",
+    "missing.png": "error: missing.png: no such file",
+    "*.bmp": r"error: \*\.bmp: no such file",
+    "huge.png": "error: huge.png: has more than 40,000,000 pixels",
+    "two.png": "note: two.png: 2 things are as large as a digit; one is read",
+}
+
+
+def test_bad_pictures_get_a_line_each_and_the_others_an_answer(pictures, capsys):
+    Image.new("L", (50, 50), 255).save("blank.png")
+    Path("text.png").write_text("no picture at all", encoding="ascii")
+    Path("folder.png").mkdir()
+    Image.new("1", (8_000, 5_001)).save("huge.png")
+    TWO_SEVENS.save("two.png")
+    code, table, err = answer(capsys, "my seven.png", *BAD_PICTURES, "other.jpg")
+    assert code == 1
+    assert [row[:2] for row in table] == [
+        ["my seven.png", "7"],
+        ["two.png", "7"],
+        ["other.jpg", "7"],
+    ]
+    for line, expected in zip(err, BAD_PICTURES.values(), strict=True):
+        assert re.match(expected, line)
+
+
+def test_a_jpeg_may_be_larger_than_others(pictures, capsys, monkeypatch):
+    monkeypatch.setattr("digit_reader.picture.MAX_JPEG_PIXELS", 200 * 160)
+    monkeypatch.setattr("digit_reader.picture.MAX_PIXELS", 200 * 160 - 1)
+    code, table, err = answer(capsys, "other.jpg", "my seven.png")
+    assert (code, [row[0] for row in table]) == (1, ["other.jpg"])
+    assert err == ["error: my seven.png: has more than 31,999 pixels: save a smaller picture"]
+    monkeypatch.setattr("digit_reader.picture.MAX_JPEG_PIXELS", 200 * 160 - 1)
+    assert answer(capsys, "other.jpg")[0] == 1
+
+
+def test_a_bug_is_not_taken_for_a_bad_picture(pictures, monkeypatch):
+    monkeypatch.setattr("digit_reader.reader.find_ink", Mock(side_effect=RuntimeError("a bug")))
+    with pytest.raises(RuntimeError, match="a bug"):
+        main(["my seven.png"])
+
+
+def test_a_name_unknown_to_the_console_is_escaped(pictures, capsys, monkeypatch):
+    draw_seven().save("caf\u00e9.png")
+    with monkeypatch.context() as patch:
+        console = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+        patch.setattr(sys, "stdout", console)
+        assert main(["caf\u00e9.png"]) == 0
+    assert b"caf\\xe9.png\t7\t" in console.buffer.getvalue()
+    assert capsys.readouterr().err == ""
+
+
+def test_the_preview_draws_the_digit_apart_from_the_table(pictures, capsys):
+    _, table, (name, *drawing) = answer(capsys, "my seven.png", "--preview")
+    assert table[0][:2] == ["my seven.png", "7"]
+    assert name == "my seven.png:"
+    assert [len(line) for line in drawing] == [28] * 14
+    inked = [line.strip() for line in drawing if line.strip()]
+    assert len(inked[0]) >= 13  # the bar of the seven
+    assert 3 <= len(inked[-1]) <= 5  # its stem
+
+
+def test_pictures_are_read_with_one_thread(pictures, capsys):
+    torch.set_num_threads(2)
+    answer(capsys, "my seven.png")
+    assert torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-such-option", "x.png"]])
+def test_wrong_arguments_exit_with_2_and_one_line(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_warnings_about_odd_files_are_not_shown(pictures, capsys, recwarn):
+    broken_exif = b"Exif\0\0II*\0\x08\0\0\0\x05\0"  # five entries, of which none is there
+    draw_seven().save("odd.jpg", exif=broken_exif)
+    with pytest.warns(UserWarning, match="Corrupt EXIF"):
+        Image.open("odd.jpg").getexif()
+    recwarn.clear()
+    code, table, err = answer(capsys, "odd.jpg")
+    assert (code, table[0][1], err) == (0, "7", [])
+    assert [str(warning.message) for warning in recwarn] == []

@@ -1,0 +1,58 @@
+"""The package as a whole: what importing it and reading with it leave alone."""
+
+import re
+import warnings
+
+from PIL import Image
+
+import digit_reader
+from digit_reader import read_digit
+from tests.conftest import ROOT, start
+from tests.drawn_digits import SegmentReader
+from tests.reader.sevens import draw_seven
+
+IMPORT = """
+import sys, warnings
+import torch
+state = torch.get_rng_state()
+threads = torch.get_num_threads()
+filters = list(warnings.filters)
+import digit_reader.__main__
+assert torch.equal(torch.get_rng_state(), state)
+assert torch.get_num_threads() == threads
+assert warnings.filters == filters
+assert "torchvision" not in sys.modules  # a second, and 170 MB
+"""
+
+
+def test_importing_does_nothing():
+    with start(["-c", IMPORT], text=True) as process:
+        assert process.communicate() == ("", "")
+    assert process.returncode == 0
+
+
+def test_each_step_imports_only_from_those_before_it():
+    steps = re.findall(r"^    (\w+)\.py ", digit_reader.__doc__, re.MULTILINE)
+    before = [steps.pop()]  # geometry, which all may use
+    for name in [*before, *steps, "reader"]:
+        code = (ROOT / "digit_reader" / f"{name}.py").read_text(encoding="utf-8")
+        imported = set(re.findall(r"\bdigit_reader\.(\w+)", code))
+        assert imported <= set(before), name
+        before.append(name)
+    modules = {path.stem for path in (ROOT / "digit_reader").glob("[a-z]*.py")}
+    assert modules == {*steps, "geometry", "reader"}
+
+
+def test_reading_leaves_the_filter_of_warnings_alone(monkeypatch):
+    seen = []
+    load = Image.Image.load
+
+    def watched(picture: Image.Image) -> object:
+        seen.append(list(warnings.filters))
+        return load(picture)
+
+    before = list(warnings.filters)
+    monkeypatch.setattr(Image.Image, "load", watched)
+    read_digit(draw_seven(), SegmentReader())
+    assert seen
+    assert all(filters == before for filters in seen)
