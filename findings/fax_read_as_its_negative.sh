@@ -5,7 +5,7 @@
 set -euo pipefail
 
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EIT
+trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 
 python3 -m venv venv

@@ -36,7 +36,7 @@ session = onnxruntime.InferenceSession(model.SerializeToString())
 (runtime,) = session.run(None, {"logits": logits})
 
 print("versions: onnx", version("onnx"), "onnxruntime", version("onnxruntime"))
-print("guess: the reference evaluator heeds the opset, and the probabilities of the digits sum to 1")
+print("guess: the reference evaluator heeds the opset: the probabilities of the digits sum to 1")
 print(f"seen: the schema of opset 11 has axis {default_axis} and all behind it as its default")
 print("seen: onnxruntime:        ", runtime.flatten().round(2), "sum", runtime.sum().round(3))
 print("seen: reference evaluator:", reference.flatten(), "sum", reference.sum())
