@@ -25,6 +25,11 @@ class Reading(NamedTuple):
     image: Tensor  # (1, 28, 28), 0 to 1: what the network saw
     note: str | None  # what else the picture shows
 
+    def __repr__(self) -> str:
+        return (
+            f"Reading(digit={self.digit}, probability={self.probability:.4f}, note={self.note!r})"
+        )
+
 
 class Found(NamedTuple):
     """The digit in a picture."""
