@@ -70,7 +70,7 @@ def one_line(error: Exception) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """The hyperparameters of training. The README tells what each is worth."""
+    """The hyperparameters of training. experiments/README.md tells what each is worth."""
 
     epochs: int = 10
     batch_size: int = 256  # images in a step, or one fewer
