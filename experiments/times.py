@@ -4,10 +4,10 @@
     python -m experiments.times --data-dir data --epochs-published 20 --rounds 5
     python -m experiments.times --data-dir data -- --epochs 2
 
-Options after -- are passed on to mnist_classifier.py. Each round trains three times, one after the
-other, each in a process of its own: the published recipe with two threads, then this program with
-two threads and with one. Nothing else should run meanwhile. Counted is the training alone: neither
-the start, nor loading the data, nor the test after each epoch.
+Options after -- are passed on to mnist_classifier.py. Each round trains four times, one after the
+other, each in a process of its own: the published recipe and this program with two threads, then
+both with one. Nothing else should run meanwhile. Counted is the training alone: neither the start,
+nor loading the data, nor the test after each epoch.
 """
 
 import argparse
@@ -24,13 +24,17 @@ import mnist_classifier as mc
 from experiments.processes import PROGRAM, exit_code, make_parser, positive, run_side_by_side
 from experiments.published_recipe import EPOCHS
 
+THREADS = (2, 1)
 
-class Round(NamedTuple):
-    """Seconds of training, one run after the other."""
 
-    published: float  # 20 epochs with two threads
-    two_threads: float  # of this program
-    one_thread: float
+class Pair(NamedTuple):
+    """Seconds of training with the same number of threads, one run after the other."""
+
+    published: float  # 20 epochs
+    ours: float
+
+
+Round = dict[int, Pair]  # by the number of threads
 
 
 def run_alone(title: str, command: Sequence[str]) -> str:
@@ -51,9 +55,9 @@ def read_seconds(history: Path) -> float:
     return sum(float(row["seconds"]) for row in rows)
 
 
-def time_published(data_dir: Path, epochs: int) -> float:
+def time_published(data_dir: Path, threads: int, epochs: int) -> float:
     """Train with the published recipe; return the seconds of its 20 epochs."""
-    options = [f"--data-dir={data_dir}", f"--epochs={epochs}", "--threads=2"]
+    options = [f"--data-dir={data_dir}", f"--epochs={epochs}", f"--threads={threads}"]
     command = ["-m", "experiments.published_recipe", *options]
     return read_published_seconds(run_alone("the published recipe", command))
 
@@ -66,25 +70,20 @@ def time_program(data_dir: Path, threads: int, options: Sequence[str]) -> float:
         return read_seconds(Path(folder, mc.HISTORY_FILE))
 
 
-def describe(seconds: Sequence[float]) -> str:
-    """Return the median of `seconds`, the smallest and the largest, as text."""
-    return f"{statistics.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f})"
-
-
-def describe_ratios(published: Sequence[float], ours: Sequence[float]) -> str:
-    """Return how many times as long as ours the recipe took, round by round, as text."""
-    ratios = [theirs / mine for theirs, mine in zip(published, ours, strict=True)]
-    return f"{statistics.median(ratios):.1f} times ({min(ratios):.1f} to {max(ratios):.1f})"
+def describe(values: Sequence[float], unit: str) -> str:
+    """Return the median of `values`, the smallest and the largest, as text."""
+    return f"{statistics.median(values):.1f} {unit} ({min(values):.1f} to {max(values):.1f})"
 
 
 def print_summary(rounds: Sequence[Round]) -> None:
     """Print the times and their ratios: the median, the smallest and the largest."""
-    published, two_threads, one_thread = zip(*rounds, strict=True)
     print(f"{len(rounds)} rounds: the median (smallest to largest)")
-    print(f"published recipe, two threads: {describe(published)}")
-    for title, ours in (("two threads", two_threads), ("one thread", one_thread)):
-        print(f"this program, {title}: {describe(ours)}")
-        print(f"    the recipe takes {describe_ratios(published, ours)} as long")
+    for threads in THREADS:
+        pairs = [found[threads] for found in rounds]
+        print(f"threads: {threads}")
+        print(f"    published recipe: {describe([pair.published for pair in pairs], 's')}")
+        print(f"    this program: {describe([pair.ours for pair in pairs], 's')}")
+        print(f"    ratio: {describe([pair.published / pair.ours for pair in pairs], 'times')}")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,15 +92,14 @@ def run(args: argparse.Namespace) -> int:
         print(f"The recipe's {EPOCHS} epochs are estimated from {args.epochs_published}.")
     rounds = []
     for number in range(1, args.rounds + 1):
-        rounds.append(
-            Round(
-                published=time_published(args.data_dir, args.epochs_published),
-                two_threads=time_program(args.data_dir, 2, args.options),
-                one_thread=time_program(args.data_dir, 1, args.options),
-            )
-        )
-        seconds = ", ".join(f"{name} {value:.1f} s" for name, value in rounds[-1]._asdict().items())
-        print(f"round {number}: {seconds}", flush=True)
+        print(f"round {number}", flush=True)
+        found = {}
+        for threads in THREADS:
+            published = time_published(args.data_dir, threads, args.epochs_published)
+            ours = time_program(args.data_dir, threads, args.options)
+            found[threads] = Pair(published, ours)
+            print(f"    threads: {threads}, seconds: {published:.1f}, {ours:.1f}", flush=True)
+        rounds.append(found)
     print_summary(rounds)
     return 0
 
@@ -110,7 +108,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; exit with 2 and one line if it is wrong."""
     parser = make_parser("Measure how long the published recipe and this program train.")
     add = parser.add_argument
-    add("--rounds", type=positive, default=3, help="of three trainings each")
+    add("--rounds", type=positive, default=3, help="of four trainings each")
     add("--epochs-published", type=positive, default=1, help=f"of the {EPOCHS} are measured")
     add("options", nargs="*", metavar="-- OPTIONS", help="for mnist_classifier.py")
     args = parser.parse_args(argv)

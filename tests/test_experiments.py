@@ -299,15 +299,19 @@ def test_options_that_cannot_be_passed_on_are_refused(option):
 
 # --- times ---
 def test_the_ratio_is_taken_round_by_round(capsys):
-    rounds = [times.Round(100, 5, 10), times.Round(300, 10, 20), times.Round(240, 10, 12)]
-    times.print_summary(rounds)
+    with_two = [times.Pair(100, 5), times.Pair(300, 10), times.Pair(240, 10)]
+    with_one = [times.Pair(100, 10), times.Pair(300, 20), times.Pair(240, 12)]
+    times.print_summary([{2: two, 1: one} for two, one in zip(with_two, with_one, strict=True)])
     assert capsys.readouterr().out.splitlines() == [
         "3 rounds: the median (smallest to largest)",
-        "published recipe, two threads: 240.0 s (100.0 to 300.0)",
-        "this program, two threads: 10.0 s (5.0 to 10.0)",
-        "    the recipe takes 24.0 times (20.0 to 30.0) as long",
-        "this program, one thread: 12.0 s (10.0 to 20.0)",
-        "    the recipe takes 15.0 times (10.0 to 20.0) as long",
+        "threads: 2",
+        "    published recipe: 240.0 s (100.0 to 300.0)",
+        "    this program: 10.0 s (5.0 to 10.0)",
+        "    ratio: 24.0 times (20.0 to 30.0)",
+        "threads: 1",
+        "    published recipe: 240.0 s (100.0 to 300.0)",
+        "    this program: 12.0 s (10.0 to 20.0)",
+        "    ratio: 15.0 times (10.0 to 20.0)",
     ]
 
 
@@ -321,7 +325,7 @@ def test_twenty_epochs_of_the_recipe_are_estimated_from_fewer():
     assert times.read_published_seconds(lines) == pytest.approx(20 * 41)
 
 
-def test_each_round_trains_with_the_recipe_and_with_both_numbers_of_threads(folder, monkeypatch):
+def test_each_round_trains_with_both_recipes_and_both_numbers_of_threads(folder, monkeypatch):
     commands = []
 
     def run_alone(title, command):
@@ -335,9 +339,11 @@ def test_each_round_trains_with_the_recipe_and_with_both_numbers_of_threads(fold
     monkeypatch.setattr(times, "run_alone", run_alone)
     assert times.main(["--rounds", "2", "--", "--epochs", "2"]) == 0
     data = "--data-dir=data"
-    recipe = ["-m", "experiments.published_recipe", data, "--epochs=1", "--threads=2"]
+    recipe = ["-m", "experiments.published_recipe", data, "--epochs=1"]
     program = [str(processes.PROGRAM), "--epochs", "2", data]
-    assert commands == 2 * [recipe, [*program, "--threads=2"], [*program, "--threads=1"]]
+    both = [recipe, program]
+    expected = [[*command, f"--threads={n}"] for n in (2, 1) for command in both]
+    assert commands == 2 * expected
 
 
 # --- the published recipe ---
