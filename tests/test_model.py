@@ -102,7 +102,7 @@ def test_every_weight_is_registered(network):
 def test_every_layer_runs(network):
     ran = network.training.layers | network.evaluation.layers
     for name, layer in network.module.named_modules():
-        if name and name not in ran and not any(layer.children()):
+        if name not in ran and not any(layer.children()):
             fail(f"every layer must run, and {name} ({type(layer).__name__}) does not")
 
 

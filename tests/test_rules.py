@@ -90,6 +90,20 @@ def usual_solution() -> nn.Sequential:
     )
 
 
+def functions_alone() -> nn.Module:
+    """Return a network that has parameters and buffers, and no layers."""
+
+    def scores(self: nn.Module, images: Tensor) -> Tensor:
+        maps = F.conv2d(images, weight=self.filters)
+        maps = F.batch_norm(maps, self.mean, self.var, training=self.training)
+        return F.dropout(maps.relu(), 0.1, self.training).mean((2, 3))
+
+    filters = nn.Parameter(torch.randn(10, 1, 5, 5))
+    return Do(
+        scores, filters=filters, mean=nn.Buffer(torch.zeros(10)), var=nn.Buffer(torch.ones(10))
+    )
+
+
 def deep(number: int) -> nn.Sequential:
     """Return a network with this number of convolutions of 3,600 weights."""
     convolutions = [nn.Conv2d(20, 20, 3, padding=1, bias=False) for _ in range(number)]
@@ -138,6 +152,12 @@ ALLOWED = {
     "a 3x3 convolution, then pooling": lambda: small(
         nn.Conv2d(10, 10, kernel_size=3), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     ),
+    "a layer in a ModuleList": lambda: small(
+        Do(
+            lambda self, maps: self.list[0](maps).mean((2, 3)),
+            list=nn.ModuleList([nn.Conv2d(10, 10, 3)]),
+        )
+    ),
     "a convolution of the whole map": lambda: small(nn.Conv2d(10, 10, kernel_size=6), nn.Flatten()),
     "LazyLinear of the whole map": lambda: small(nn.Flatten(), nn.LazyLinear(10)),
     "F.linear with the weight of a layer": lambda: small(
@@ -158,13 +178,7 @@ ALLOWED = {
     "BatchNorm1d": lambda: small(
         nn.Flatten(), nn.BatchNorm1d(360), nn.Linear(360, 10), norm=nn.Identity()
     ),
-    "F.batch_norm": lambda: small(
-        norm=Do(
-            lambda self, maps: F.batch_norm(maps, self.mean, self.var, training=self.training),
-            mean=nn.Buffer(torch.zeros(10)),
-            var=nn.Buffer(torch.ones(10)),
-        )
-    ),
+    "functions alone": functions_alone,
     "log_softmax": lambda: then(lambda logits: F.log_softmax(logits, dim=1)),
     "log of softmax": lambda: then(lambda logits: logits.softmax(1).log()),
     "softmax as attention to channels": lambda: small(
