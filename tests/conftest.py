@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-import mnist_classifier
-from mnist_classifier import Failure, SmallCNN, load_model, main
-from tests.drawn_digits import checksums, write_drawn_mnist
+# The program is imported where it is used: without a class SmallCNN, tests/test_model.py says so.
 
-ROOT = Path(mnist_classifier.__file__).resolve().parent
+ROOT = Path(__file__).resolve().parent.parent
 torch.set_num_threads(1)  # for a few images at a time: a second one would only wait for the first
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"  # where the tests' servers are
 
@@ -27,6 +25,9 @@ def fixed_seed():
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory):
     """Data folder of a small set of drawn digits, which the program then takes for MNIST."""
+    import mnist_classifier
+    from tests.drawn_digits import checksums, write_drawn_mnist
+
     folder = tmp_path_factory.mktemp("data")
     write_drawn_mnist(folder, train=1000, test=330)
     with pytest.MonkeyPatch.context() as patch:
@@ -37,18 +38,22 @@ def data_dir(tmp_path_factory):
 @pytest.fixture(scope="session")
 def finished_run(data_dir, tmp_path_factory) -> Path:
     """Output folder of a short training on them."""
+    from mnist_classifier import main
+
     output_dir = tmp_path_factory.mktemp("run") / "not" / "there yet"
     assert main(arguments(data_dir, output_dir, "--epochs=3", "--batch-size=16")) == 0
     return output_dir
 
 
 @pytest.fixture
-def shipped_model() -> SmallCNN:
+def shipped_model():
     """The network with the shipped weights; a test that wants it is skipped if they are replaced.
 
     Training leaves its history beside the weights, and a changed network has others.
     """
-    if (ROOT / mnist_classifier.HISTORY_FILE).exists():
+    from mnist_classifier import HISTORY_FILE, Failure, SmallCNN, load_model
+
+    if (ROOT / HISTORY_FILE).exists():
         pytest.skip("the shipped weights were replaced by a training of your own")
     kinds = [type(layer).__name__ for layer in SmallCNN().features]
     if kinds != ["Conv2d", "BatchNorm2d", "Hardswish"] * 4:

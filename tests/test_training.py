@@ -27,6 +27,13 @@ def test_the_network_refuses_pixels_from_0_to_255():
         SmallCNN()(draw_digits(3, seed=4).images)
 
 
+def test_only_trainable_parameters_are_counted():
+    layer = nn.Linear(3, 2)
+    assert mc.count_parameters(layer) == 3 * 2 + 2
+    layer.bias.requires_grad_(False)
+    assert mc.count_parameters(layer) == 3 * 2
+
+
 def test_digits_give_their_images_from_0_to_1():
     digits = draw_digits(5, seed=4)
     assert torch.equal(digits.scaled(), digits.images / 255)
