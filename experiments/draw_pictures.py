@@ -127,7 +127,7 @@ def draw_reading() -> Image.Image:
         sys.exit(f"nothing stands out in {PHOTO}")
     steps = {
         "the photo": photo.convert("RGB"),
-        "its ink, without the shadow": as_picture(view.ink / view.ink.max()),
+        "its ink": as_picture(view.ink / view.ink.max()),
         "28x28: what the network sees": ImageOps.invert(as_picture(to_mnist(photo)[0])),
     }
     size = 400
