@@ -127,9 +127,12 @@ class SmallCNN(nn.Module):
         """Return the logits (N, 10) of `images` (N, 1, 28, 28), floats from 0 to 1.
 
         Raises TypeError for integers: pixels from 0 to 255 have to be divided by 255 first.
+        Raises ValueError for another shape.
         """
         if not images.is_floating_point():
             raise TypeError(f"images must be floats from 0 to 1, not {images.dtype}")
+        if images.shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE):
+            raise ValueError(f"images must be (N, 1, 28, 28), not {tuple(images.shape)}")
         normalised = (images - MEAN) / STD
         features = self.dropout(self.features(normalised))
         logits: Tensor = self.global_pool(self.head(features))
@@ -146,12 +149,23 @@ def count_parameters(model: nn.Module) -> int:
 
 
 # --- data ---
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Digits:
-    """A whole data set in memory, on the device that trains."""
+    """A whole data set in memory, on the device that trains.
+
+    Raises ValueError if images or labels have another type or shape.
+    """
 
     images: Tensor  # (N, 1, 28, 28) uint8, ink 255 on background 0
     labels: Tensor  # (N,) int64, 0 to 9
+
+    def __post_init__(self) -> None:
+        shape = (len(self.labels), 1, IMAGE_SIZE, IMAGE_SIZE)
+        if self.images.dtype != torch.uint8 or self.images.shape != shape:
+            found = f"{self.images.dtype} {tuple(self.images.shape)}"
+            raise ValueError(f"images must be torch.uint8 {shape} for these labels, not {found}")
+        if self.labels.dtype != torch.int64 or self.labels.ndim != 1:
+            raise ValueError(f"labels must be torch.int64 (N,), not {self.labels.dtype}")
 
     def scaled(self, indices: Tensor | slice = slice(None)) -> Tensor:
         """Return the images with these `indices`, by default all, as floats from 0 to 1."""
@@ -170,12 +184,14 @@ def load_digits(data_dir: str | Path, split: str, device: str | torch.device = "
     """Return a split of MNIST, "train" or "t10k" (the test set), from `data_dir`/MNIST/raw.
 
     What is not there is downloaded. Raises Failure if it can be neither found nor downloaded, or
-    if something else has the name of one of its files.
+    if something else has the name of one of its files, and ValueError for another split.
     """
+    if split not in ("train", "t10k"):
+        raise ValueError(f"the split must be 'train' or 't10k', not {split!r}")
     raw = Path(data_dir, "MNIST", "raw")
     images_file = raw / f"{split}-images-idx3-ubyte"
     labels_file = raw / f"{split}-labels-idx1-ubyte"
-    if not (images_file.exists() and labels_file.exists()):
+    if not (os.path.exists(images_file) and os.path.exists(labels_file)):
         download_mnist(data_dir)
     pixels = read_mnist_file(images_file)[16:]  # after the header
     labels = read_mnist_file(labels_file)[8:]
@@ -203,42 +219,44 @@ def not_mnist(path: Path) -> Failure:
 
 
 def download_mnist(data_dir: str | Path) -> None:
-    """Let torchvision download, check and unpack MNIST's files, or raise Failure.
+    """Let torchvision download MNIST's files, check and unpack them, or raise Failure.
 
-    Files that were there before are never written over: another data set may have the same names.
+    Archives that are there already are only unpacked. No file is written over.
     """
     from torchvision.datasets import MNIST  # type: ignore[import-untyped]  # slow, so only here
     from torchvision.datasets.utils import check_integrity  # type: ignore[import-untyped]
 
     raw = Path(data_dir, "MNIST", "raw")
-    found = set(raw.glob("*"))
-    for path in found:
-        if path.name in MNIST_SHA256:
-            read_mnist_file(path)  # raises Failure if it is something else
-    for name, md5 in MNIST.resources:
-        if raw / name in found and not check_integrity(raw / name, md5):
-            raise not_mnist(raw / name)
-
-    print(f"Downloading MNIST (12 MB) into {raw}", flush=True)
+    print(f"Getting MNIST (12 MB) into {raw}", flush=True)
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(NETWORK_TIMEOUT)
     try:
-        with contextlib.redirect_stderr(io.StringIO()):  # torchvision's bars would fill a log
-            MNIST(data_dir, download=True)
-    except BaseException as error:
-        for path in set(raw.glob("*")) - found:
-            path.unlink()  # it may be half of a file
-        if not isinstance(error, Exception):
-            raise
+        raw.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="new-data-", dir=raw) as scratch:
+            new = Path(scratch, "MNIST", "raw")
+            new.mkdir(parents=True)
+            for name, md5 in MNIST.resources:
+                if os.path.exists(raw / name):
+                    if not check_integrity(raw / name, md5):
+                        raise not_mnist(raw / name)
+                    shutil.copy(raw / name, new)
+            with contextlib.redirect_stderr(io.StringIO()):  # its bars would fill a log
+                MNIST(scratch, download=True)
+            for path in new.iterdir():
+                if not os.path.exists(raw / path.name):
+                    os.replace(path, raw / path.name)
+    except Failure:
+        raise
+    except Exception as error:  # networks, servers and disks each fail in their own way
         raise Failure(
-            f"cannot download MNIST into {raw} ({one_line(error)}): get its four .gz files "
-            "elsewhere and put them there, or name another folder with --data-dir"
+            f"cannot get MNIST into {raw} ({one_line(error)}): put its four .gz files there, "
+            "or name another folder with --data-dir"
         ) from error
     finally:
         socket.setdefaulttimeout(timeout)
 
 
-# --- recipe ---
+# --- augmentation and batches ---
 def augment(images: Tensor, config: Config) -> Tensor:
     """Rotate, scale, shear, shift and bend each image (N, 1, 28, 28), 0 to 1, in its own way.
 
@@ -308,17 +326,18 @@ def count_steps(digits: Digits, config: Config) -> int:
     return math.ceil(len(digits.labels) / config.batch_size)
 
 
+# --- optimizer and average ---
 def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
     """Return `matrix` (M, N) made nearly orthogonal: it stretches all directions about alike.
 
-    Each step pushes the singular values towards 1. This is the Newton-Schulz iteration of Jordan
-    et al., "Muon" (2024), with its coefficients.
+    Each step pushes the singular values towards 1; most end between 0.7 and 1.2. This is the
+    Newton-Schulz iteration of Jordan et al., "Muon" (2024), with its coefficients.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     x: Tensor = matrix / (matrix.norm() + 1e-7)
     for _ in range(steps):
         gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = a * x + (b * gram + c * (gram @ gram)) @ x
     return x
 
 
@@ -331,7 +350,8 @@ class Muon(torch.optim.Optimizer):
 
     `filters` are the parameters whose updates are made orthogonal, with the learning rate `lr`.
     The other `parameters` have plain updates, with `lr_others`: those of BatchNorm, and the head,
-    whose rows are the ten classes. What has no gradient, as a frozen layer, stays as it is.
+    whose rows are the ten classes. A parameter without a gradient, as in a frozen layer, stays as
+    it is.
     """
 
     def __init__(
@@ -354,7 +374,7 @@ class Muon(torch.optim.Optimizer):
             self.state[p]["momentum_buffer"] = torch.zeros_like(p)
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self) -> None:  # type: ignore[override]
         """Move every parameter by its gradient and its momentum."""
         for group in self.param_groups:
             momentum = group["momentum"]
@@ -381,19 +401,15 @@ class RunningAverage:
         self.model = copy.deepcopy(model)
         self.divisor = divisor
         self.steps = 0
-        averages = self.model.state_dict()
-        self.pairs = [
-            (averages[name], current)  # training changes `current` in place
-            for name, current in model.state_dict().items()
-            if current.is_floating_point()  # not BatchNorm's counters of steps
-        ]
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Move the average towards the weights that the model has now."""
+    def update(self, model: nn.Module) -> None:
+        """Move the average towards the weights that `model` has now."""
         share = self.divisor / (self.divisor + self.steps)
-        for average, current in self.pairs:
-            average.lerp_(current, share)
+        averages = self.model.state_dict()
+        for name, current in model.state_dict().items():
+            if current.is_floating_point():  # BatchNorm's counters of steps are not averaged
+                averages[name].lerp_(current, share)
         self.steps += 1
 
 
@@ -422,7 +438,8 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
     """Train from scratch; return the model, ready to read digits, and the history.
 
     The model has the averaged weights, which are more accurate than those that the optimizer
-    moves. The test set is only reported. Raises Failure if the loss is no longer finite.
+    moves. The test set is only reported. Sets torch's random seed. Raises Failure if the loss is
+    no longer finite.
 
     On the CPU, torch uses all processors, and the command `default_threads()` of them: call
     `torch.set_num_threads(default_threads())` first to do the same.
@@ -488,7 +505,7 @@ def train_epoch(
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        average.update()
+        average.update(model)
         loss_sum += loss.detach() * len(labels)
         correct += (logits.argmax(dim=1) == labels).sum()
         seen += len(labels)
@@ -509,7 +526,7 @@ def step_schedule(scheduler: ReduceLROnPlateau, train_loss: float) -> None:
     before = scheduler.get_last_lr()
     scheduler.step(train_loss)
     after = scheduler.get_last_lr()
-    if after < before:
+    if any(new < old for new, old in zip(after, before, strict=True)):
         rates = ", ".join(f"{rate:g}" for rate in after)
         print(f"Reduced the learning rates to {rates}", flush=True)
 
@@ -557,8 +574,8 @@ def evaluate(model: nn.Module, digits: Digits) -> Score:
 def predict(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """Read `images`; return the digits (N,) and their probabilities (N,).
 
-    Raises TypeError if they are no tensor, and ValueError unless they are floats of the shape
-    (N, 1, 28, 28) from 0, the background, to 1, ink.
+    Leaves `model` in evaluation mode. Raises TypeError if `images` are no tensor, and ValueError
+    unless they are floats of the shape (N, 1, 28, 28) from 0, the background, to 1, ink.
     """
     expected = f"images must be floats (N, 1, {IMAGE_SIZE}, {IMAGE_SIZE}) from 0 to 1"
     if not isinstance(images, Tensor):
@@ -587,11 +604,11 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> SmallCNN
     path = Path(path)
     if path.is_dir():
         path = path / WEIGHTS_FILE
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise Failure(f"there are no weights in {path}: train first, or name another place")
     model = SmallCNN()
     state = read_state(path)
-    for prefix in ("module.", "_orig_mod.", "module."):  # of DataParallel and torch.compile
+    for prefix in ("module.", "_orig_mod.", "module."):  # DataParallel, torch.compile, in any order
         consume_prefix_in_state_dict_if_present(state, prefix)
     check_state(path, state, model.state_dict())
     model.load_state_dict(state)
@@ -621,8 +638,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
 def check_state(path: Path, state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     """Raise Failure if `state` has other tensors than `expected`, or values that are not finite."""
     for name in expected | state:
-        here = tuple(state[name].shape) if name in state else "missing"
-        wanted = tuple(expected[name].shape) if name in expected else "none"
+        here = describe_tensor(state[name]) if name in state else "missing"
+        wanted = describe_tensor(expected[name]) if name in expected else "none"
         if here != wanted:
             raise Failure(
                 f"{path} has the weights of another network ({name} is {here}, "
@@ -630,6 +647,12 @@ def check_state(path: Path, state: dict[str, Tensor], expected: dict[str, Tensor
             )
     if not all(t.isfinite().all() for t in state.values()):
         raise Failure(f"{path} has weights that are not finite numbers")
+
+
+def describe_tensor(tensor: Tensor) -> str:
+    """Return the kind of numbers and the shape of `tensor` as text."""
+    kind = "floats" if tensor.is_floating_point() else "integers"
+    return f"{kind} {tuple(tensor.shape)}"
 
 
 def accuracy_text(accuracy: float) -> str:
@@ -707,7 +730,8 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
     """Write all of `files` (name: content) into `folder`, or raise Failure.
 
     They are written elsewhere first, and then moved: whatever fails, and even after a kill, every
-    file is whole, and an accuracy is never beside the weights of another run.
+    file is whole, and an accuracy is never beside the weights of another run. (But for two runs
+    that end in one folder at the same moment; --evaluate finds that.)
     """
     try:
         new = Path(tempfile.mkdtemp(prefix="new-results-", dir=folder))
@@ -881,6 +905,7 @@ def run(args: argparse.Namespace) -> int:
         is_default = args.output_dir == Path(".")
         weights = find_weights() if is_default else args.output_dir / WEIGHTS_FILE
         model = load_model(weights, device)
+        print(f"Weights: {weights}")
         test_set = load_digits(args.data_dir, "t10k", device)
         run_evaluation(model, test_set, weights.with_name(ACCURACY_FILE), args.output_dir)
     else:

@@ -74,7 +74,7 @@ def test_the_history_has_a_line_for_each_epoch_in_few_digits(finished_run, data_
 
 
 def test_the_log_says_what_happens(data_dir, tmp_path, capsys):
-    options = ("--epochs=2", "--seed=5", "--threads=1")
+    options = ("--epochs=2", "--seed=5", "--threads=1", "--batch-size=50")
     assert main(arguments(data_dir, tmp_path, *options)) == 0
     lines = capsys.readouterr().out.splitlines()
 
@@ -82,7 +82,7 @@ def test_the_log_says_what_happens(data_dir, tmp_path, capsys):
         return [line for line in lines if line.startswith(start)]
 
     (settings,) = lines_with("Settings: ")
-    assert {"epochs=2", "seed=5", "device=cpu", "threads=1"} <= set(settings.split(", "))
+    assert {"batch_size=50", "seed=5", "device=cpu", "threads=1"} <= set(settings.split(", "))
     (parameters,) = lines_with("Total trainable parameters: ")
     assert parameters.endswith(f" {mc.count_parameters(SmallCNN())}")
     first, second = lines_with("Epoch ")
@@ -100,7 +100,7 @@ def test_a_bar_is_drawn_on_a_terminal_alone(terminal, data_dir, tmp_path, monkey
     monkeypatch.setattr(screen, "isatty", lambda: terminal)
     monkeypatch.setattr(sys, "stderr", screen)
     assert main(arguments(data_dir, tmp_path, "--epochs=1")) == 0
-    assert bool(re.search(r"Epoch 1/1: +\d+%\|.*\d/8 \[", screen.getvalue())) == terminal
+    assert bool(re.search(r"Epoch 1/1: +\d+%\|.*\d/\d+ \[", screen.getvalue())) == terminal
     assert terminal or screen.getvalue() == ""
 
 
@@ -449,15 +449,19 @@ BAD_WEIGHTS = {  # what is in place of the weights, and words of the reason
     ),
     "another shape": (
         save(lambda state: state | {HEAD: torch.ones(7)}),
-        "(head.bias is (7,), and this network has (10,)): if you changed it, train first",
+        "(head.bias is floats (7,), and this network has floats (10,)): if you changed it, train",
     ),
     "a layer less": (
         save(lambda state: {name: t for name, t in state.items() if name != HEAD}),
-        "(head.bias is missing, and this network has (10,))",
+        "(head.bias is missing, and this network has floats (10,))",
     ),
     "a layer more": (
         save(lambda state: state | {"more.bias": torch.ones(7)}),
-        "(more.bias is (7,), and this network has none)",
+        "(more.bias is floats (7,), and this network has none)",
+    ),
+    "integers": (
+        save(lambda state: state | {HEAD: torch.ones(10, dtype=torch.int8)}),
+        "(head.bias is integers (10,), and this network has floats (10,))",
     ),
     "not finite": (save(lambda state: state | {HEAD: torch.full((10,), torch.nan)}), "not finite"),
 }

@@ -22,9 +22,11 @@ def test_the_network_normalises_its_images_itself():
     torch.testing.assert_close(seen[0], (images - mc.MEAN) / mc.STD)
 
 
-def test_the_network_refuses_pixels_from_0_to_255():
+def test_the_network_refuses_integers_and_other_shapes():
     with pytest.raises(TypeError, match="must be floats from 0 to 1, not torch.uint8"):
         SmallCNN()(draw_digits(3, seed=4).images)
+    with pytest.raises(ValueError, match=r"must be \(N, 1, 28, 28\), not \(3, 1, 32, 32\)"):
+        SmallCNN()(torch.zeros(3, 1, 32, 32))
 
 
 def test_only_trainable_parameters_are_counted():
@@ -32,6 +34,21 @@ def test_only_trainable_parameters_are_counted():
     assert mc.count_parameters(layer) == 3 * 2 + 2
     layer.bias.requires_grad_(False)
     assert mc.count_parameters(layer) == 3 * 2
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        (torch.zeros(3, 1, 28, 28), torch.zeros(3).long()),
+        (torch.zeros(3, 28, 28).byte(), torch.zeros(3).long()),
+        (torch.zeros(3, 1, 28, 28).byte(), torch.zeros(4).long()),
+        (torch.zeros(3, 1, 28, 28).byte(), torch.zeros(3)),
+    ],
+    ids=["floats", "no channel", "more labels", "labels that are floats"],
+)
+def test_digits_refuse_images_and_labels_of_another_kind(images, labels):
+    with pytest.raises(ValueError, match=r"must be torch\.(uint8 \((3|4), 1, 28, 28\)|int64)"):
+        Digits(images, labels)
 
 
 def test_digits_give_their_images_from_0_to_1():
@@ -395,9 +412,19 @@ def test_the_average_follows_weights_and_statistics_with_a_growing_memory():
     for value in (5.0, -2.0, 7.0, 1.0):  # shares of the new value: all, 3/4, 3/5, 3/6
         model.running_mean.fill_(value)
         model.weight.data.fill_(-value)
-        average.update()
+        average.update(model)
     assert average.model.running_mean.item() == pytest.approx(2.55)
     assert average.model.weight.item() == pytest.approx(-2.55)
+
+
+def test_the_average_follows_a_model_whose_memory_was_laid_out_anew():
+    model = SmallCNN()
+    average = mc.RunningAverage(model, divisor=9)
+    model.to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        model.features[3].weight.fill_(7)
+    average.update(model)
+    assert (average.model.features[3].weight == 7).all()
 
 
 def test_the_seed_decides_everything_and_the_average_is_tested_and_returned():
