@@ -119,7 +119,7 @@ class SmallCNN(nn.Module):
             *conv_block(16, 32, kernel_size=3),  # (N, 32, 8, 8)
             *conv_block(32, 32, kernel_size=3),  # (N, 32, 6, 6)
         )
-        self.dropout = nn.Dropout2d(dropout)  # of whole channels, which is cheaper
+        self.dropout = nn.Dropout(dropout)
         self.head = nn.Conv2d(32, NUM_CLASSES, kernel_size=3)  # (N, 10, 4, 4)
         self.global_pool = nn.AdaptiveAvgPool2d(1)  # (N, 10, 1, 1)
 
