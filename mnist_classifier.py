@@ -206,25 +206,19 @@ def read_mnist_file(path: Path) -> Tensor:
     except OSError as error:
         raise Failure(f"cannot read {path} ({error.strerror}): see --data-dir") from error
     if hashlib.sha256(content).hexdigest() != MNIST_SHA256[path.name]:
-        raise not_mnist(path)
+        raise Failure(
+            f"{path} is not MNIST's, or was cut short (its checksum is another): "
+            "move it away, or name another folder with --data-dir"
+        )
     return torch.frombuffer(bytearray(content), dtype=torch.uint8)
-
-
-def not_mnist(path: Path) -> Failure:
-    """Return the failure to use `path`, which has the name of a file of MNIST."""
-    return Failure(
-        f"{path} is not MNIST's, or was cut short (its checksum is another): "
-        "move it away, or name another folder with --data-dir"
-    )
 
 
 def download_mnist(data_dir: str | Path) -> None:
     """Let torchvision download MNIST's files, check and unpack them, or raise Failure.
 
-    Archives that are there already are only unpacked. No file is written over.
+    MNIST's archives that are there already are only unpacked. No file is written over.
     """
     from torchvision.datasets import MNIST  # type: ignore[import-untyped]  # slow, so only here
-    from torchvision.datasets.utils import check_integrity  # type: ignore[import-untyped]
 
     raw = Path(data_dir, "MNIST", "raw")
     print(f"Getting MNIST (12 MB) into {raw}", flush=True)
@@ -235,18 +229,15 @@ def download_mnist(data_dir: str | Path) -> None:
         with tempfile.TemporaryDirectory(prefix="new-data-", dir=raw) as scratch:
             new = Path(scratch, "MNIST", "raw")
             new.mkdir(parents=True)
-            for name, md5 in MNIST.resources:
-                if os.path.exists(raw / name):
-                    if not check_integrity(raw / name, md5):
-                        raise not_mnist(raw / name)
-                    shutil.copy(raw / name, new)
+            for archive in raw.glob("*.gz"):
+                shutil.copy(
+                    archive, new
+                )  # torchvision checks it, and downloads what is not MNIST's
             with contextlib.redirect_stderr(io.StringIO()):  # its bars would fill a log
                 MNIST(scratch, download=True)
             for path in new.iterdir():
                 if not os.path.exists(raw / path.name):
                     os.replace(path, raw / path.name)
-    except Failure:
-        raise
     except Exception as error:  # networks, servers and disks each fail in their own way
         raise Failure(
             f"cannot get MNIST into {raw} ({one_line(error)}): put its four .gz files there, "
@@ -616,23 +607,20 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> SmallCNN
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the tensors by their names in the file `path`; raise Failure if it is no such file."""
-    advice = "save model.state_dict() instead"
+    """Return the tensors by their names in the file `path`; raise Failure if it holds no such."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise Failure(f"cannot read {path} ({error.strerror})") from error
     except Exception as error:  # whatever a broken or hostile file makes torch say
-        if "Unsupported global" in str(error):  # torch's words for any class but its own
-            name = str(error).split("GLOBAL ")[-1].split()[0]
-            raise Failure(f"{path} holds more than tensors, a {name}: {advice}") from error
-        raise Failure(f"{path} is not a file of weights ({type(error).__name__})") from error
-    if not isinstance(state, dict):
-        raise Failure(f"{path} holds a {type(state).__name__}: {advice}")
-    if not all(isinstance(name, str) and isinstance(t, Tensor) for name, t in state.items()):
-        names = ", ".join(map(repr, list(state)[:3]))
-        raise Failure(f"{path} holds more than weights, such as {names}: {advice}")
-    return state
+        if "Unsupported global" not in str(error):  # torch's words for any class but its own
+            raise Failure(f"{path} is not a file of weights ({type(error).__name__})") from error
+        found = str(error).split("GLOBAL ")[-1].split()[0]
+    else:
+        if isinstance(state, dict) and all(isinstance(t, Tensor) for t in state.values()):
+            return {str(name): tensor for name, tensor in state.items()}
+        found = ", ".join(map(str, state)) if isinstance(state, dict) else type(state).__name__
+    raise Failure(f"{path} holds more than weights ({found}): save model.state_dict() instead")
 
 
 def check_state(path: Path, state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
@@ -721,9 +709,6 @@ def check_output_dir(folder: Path) -> None:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise Failure(f"cannot write into {folder} ({error}): see --output-dir") from error
-    for name in (WEIGHTS_FILE, ACCURACY_FILE, HISTORY_FILE, SETTINGS_FILE, MISTAKES_FILE):
-        if (folder / name).is_dir():
-            raise Failure(f"{folder / name} is a folder: remove it, or see --output-dir")
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:
@@ -733,25 +718,20 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
     file is whole, and an accuracy is never beside the weights of another run. (But for two runs
     that end in one folder at the same moment; --evaluate finds that.)
     """
+    new = folder
     try:
         new = Path(tempfile.mkdtemp(prefix="new-results-", dir=folder))
-    except OSError as error:
-        raise Failure(f"cannot write into {folder}: {error}") from error
-    try:
         for name, content in files.items():
             (new / name).write_bytes(content)
-    except OSError as error:
-        shutil.rmtree(new, ignore_errors=True)
-        raise Failure(f"cannot write {', '.join(files)} into {folder}: {error}") from error
-    try:
         if WEIGHTS_FILE in files:  # the old accuracy must not be beside the new weights
             (folder / ACCURACY_FILE).unlink(missing_ok=True)
         accuracy_last = sorted(files, key=lambda name: name == ACCURACY_FILE)
         for name in accuracy_last:
             os.replace(new / name, folder / name)
+        new.rmdir()
     except OSError as error:
-        raise Failure(f"cannot move all results into {folder} ({error}): see {new}") from error
-    shutil.rmtree(new, ignore_errors=True)
+        names = ", ".join(files)
+        raise Failure(f"cannot write {names} into {folder} ({error}): see {new}") from error
 
 
 def write_mistakes(folder: Path, digits: Digits, logits: Tensor) -> None:
@@ -834,11 +814,6 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message} (see --help)\n")
 
 
-def expanded_path(text: str) -> Path:
-    """Return the path that `text` means; shells leave the ~ in --option=~/folder to us."""
-    return Path(os.path.expanduser(text))
-
-
 def default_threads() -> int:
     """Return half the number of processors that this process may use, or what OMP_NUM_THREADS says.
 
@@ -867,8 +842,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--seed", type=int, default=Config.seed, help="each trains another network")
     add("--device", default="auto", help="cpu, cuda, cuda:1, mps, ...; auto: a GPU if there is one")
     add("--threads", type=int, default=default_threads(), help="of the CPU")
-    add("--data-dir", type=expanded_path, default="data", help="where MNIST is, or will be")
-    add("--output-dir", type=expanded_path, default=".", help="where results are, or will be")
+    # Shells leave the ~ in --data-dir=~/folder to us.
+    add("--data-dir", type=os.path.expanduser, default="data", help="where MNIST is, or will be")
+    add("--output-dir", type=os.path.expanduser, default=".", help="of results, new or saved")
     add("--evaluate", action="store_true", help="test the saved weights instead of training")
     args = parser.parse_args(argv)
     rules = {
@@ -901,17 +877,17 @@ def run(args: argparse.Namespace) -> int:
     """Do what the command line says; return the exit code."""
     torch.set_num_threads(args.threads)
     device = find_device(args.device)
+    output_dir = Path(args.output_dir)
     if args.evaluate:
-        is_default = args.output_dir == Path(".")
-        weights = find_weights() if is_default else args.output_dir / WEIGHTS_FILE
-        model = load_model(weights, device)
+        weights = find_weights() if args.output_dir == "." else output_dir / WEIGHTS_FILE
         print(f"Weights: {weights}")
+        model = load_model(weights, device)
         test_set = load_digits(args.data_dir, "t10k", device)
-        run_evaluation(model, test_set, weights.with_name(ACCURACY_FILE), args.output_dir)
+        run_evaluation(model, test_set, weights.with_name(ACCURACY_FILE), output_dir)
     else:
-        check_output_dir(args.output_dir)
+        check_output_dir(output_dir)
         config = Config(epochs=args.epochs, batch_size=args.batch_size, lr=args.lr, seed=args.seed)
-        run_training(config, *load_mnist(args.data_dir, device), args.output_dir)
+        run_training(config, *load_mnist(args.data_dir, device), output_dir)
     return 0
 
 

@@ -45,7 +45,7 @@ INSIDE_SIZE = 0.35  # of a frame's size: what it surrounds is at least as large,
 
 
 def surrounds(piece: Piece, other: Piece) -> bool:
-    """Tell whether `piece` has ink on all four sides of `other`, and `other` is not just a speck."""
+    """Tell whether `piece` has ink on all four sides of `other`, which is not just a speck."""
     top, left, bottom, right = other.box
     if other.box.size < INSIDE_SIZE * piece.box.size:
         return False
@@ -63,7 +63,7 @@ def lies_along_border(piece: Piece, at_border: Tensor) -> bool:
     return bool(at_border.sum() > AT_BORDER * piece.box.size)
 
 
-WRITTEN = 0.2  # of a line's mass: a digit across it is darker by at least as much
+WRITTEN = 0.2  # of the mass of a line with a digit on it: the digit is darker by at least as much
 
 
 def is_ruled_line(piece: Piece, ink: Tensor, at_border: Tensor) -> bool:

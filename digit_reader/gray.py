@@ -76,7 +76,7 @@ def is_deep(picture: Image.Image) -> bool:
 
 
 def stretch_contrast(pixels: Tensor) -> Tensor:
-    """Return `pixels` (H, W) of any range from 0, the darkest, to 255; NaN and infinity are paper."""
+    """Return `pixels` (H, W) of any range from 0, the darkest, to 255; NaN, infinity are paper."""
     pixels = pixels.double()
     is_number = pixels.isfinite()
     if not is_number.any():

@@ -27,7 +27,7 @@ def polarity_of(pixels: Tensor) -> float:
     It is 0 if both are equally likely, and about 1 or -1 if it is plain. There is less ink than
     paper, so where the two meet, the average grey of a wide area is nearer to the paper's.
     """
-    margin = 13  # half the width of the closing: what ends at the border is thought to go on
+    margin = 3**3 // 2  # half the width of the closing: what ends at the border is to go on
     wide = F.pad(pixels[None, None], [margin] * 4, mode="replicate")
     light = closing(wide[0, 0], 3)
     dark = -closing(-wide[0, 0], 3)

@@ -25,7 +25,8 @@ def open_picture(path: str) -> Image.Image:
         picture = Image.open(path, formats=formats)
     except Exception as error:  # each format has its own ways to be broken
         raise broken(error) from error
-    limit = MAX_JPEG_PIXELS if picture.format in ("JPEG", "MPO") else MAX_PIXELS
+    is_jpeg = picture.format in ("JPEG", "MPO")  # MPO: a phone's JPEG that has a second picture
+    limit = MAX_JPEG_PIXELS if is_jpeg else MAX_PIXELS
     if picture.width * picture.height > limit:
         picture.close()
         raise Failure(f"has more than {limit:,} pixels: save a smaller picture")

@@ -21,7 +21,7 @@ class Reading(NamedTuple):
     """The answer to a picture."""
 
     digit: int
-    probability: float  # below SURE, the answer is marked as unsure
+    probability: float
     image: Tensor  # (1, 28, 28), 0 to 1: what the network saw
     note: str | None  # what else the picture shows
 
@@ -64,6 +64,7 @@ def to_mnist(picture: Image.Image) -> Tensor:
     """Return the digit in `picture` as MNIST would have it, (1, 28, 28), 0 to 1, but a bit smaller.
 
     The digit is light on black, fits into 19x19 pixels, and has its centre of mass in the middle.
+    A picture of 28x28 pixels that is like those of MNIST already stays as it is.
     Raises Failure if the picture is broken, or if nothing stands out in it.
     """
     return find_digit(picture).image

@@ -149,7 +149,7 @@ def test_the_options_reach_the_configuration(monkeypatch, tmp_path):
     assert main(["--epochs=19", "--batch-size=7", "--lr=0.2", "--seed=4294967295", *common]) == 0
     assert main(common) == 0
     config = Config(epochs=19, batch_size=7, lr=0.2, seed=2**32 - 1)
-    expected = [call(config, Path("d"), CPU, tmp_path), call(Config(), Path("d"), CPU, tmp_path)]
+    expected = [call(config, "d", CPU, tmp_path), call(Config(), "d", CPU, tmp_path)]
     assert run_training.mock_calls == expected
 
 
@@ -157,7 +157,8 @@ def test_a_tilde_is_the_home_folder_behind_an_equals_sign_as_well(monkeypatch, t
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     args = mc.parse_args(["--data-dir=~/data", "--output-dir=~/results"])
-    assert (args.data_dir, args.output_dir) == (tmp_path / "data", tmp_path / "results")
+    folders = (Path(args.data_dir), Path(args.output_dir))
+    assert folders == (tmp_path / "data", tmp_path / "results")
 
 
 WRONG_ARGUMENTS = """--epochs=0  --epochs=20  --epochs=two  --epochs=nan  --batch-size=0
@@ -315,14 +316,6 @@ def test_an_output_folder_that_cannot_be_written_is_found_before_training(monkey
     assert_one_line(capsys.readouterr().err, "cannot write into /proc", "see --output-dir")
 
 
-@pytest.mark.parametrize("name", sorted(RESULTS))
-def test_a_folder_in_the_place_of_a_result_is_found_before_training(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(mc, "load_mnist", Mock(side_effect=AssertionError("too late")))
-    (tmp_path / name).mkdir()
-    with pytest.raises(Failure, match=f"{re.escape(name)} is a folder"):
-        mc.check_output_dir(tmp_path)
-
-
 def pair(folder: Path) -> tuple[bytes | None, bytes | None]:
     """The weights and the accuracy in `folder`."""
     files = contents(folder)
@@ -365,7 +358,6 @@ def test_a_write_that_fails_leaves_the_earlier_results_whole(due, two_runs, monk
     assert "cannot write final_model.pth" in str(failure)
     assert "No space left" in str(failure)
     assert contents(old) == earlier
-    assert not [path for path in old.iterdir() if path.is_dir()]
 
 
 @pytest.mark.parametrize("due", [1, 2, 3, 4])
@@ -434,18 +426,21 @@ def save(what):
 
 HEAD = "head.bias"  # of the network's state
 BAD_WEIGHTS = {  # what is in place of the weights, and words of the reason
-    "malicious": (save(lambda state: state | {HEAD: Malice()}), "holds more than tensors"),
-    "a whole model": (save(lambda state: Model()), "a tests.test_program.Model: save model.state"),
+    "malicious": (save(lambda state: state | {HEAD: Malice()}), "holds more than weights ("),
+    "a whole model": (
+        save(lambda state: Model()),
+        "(tests.test_program.Model): save model.state_dict()",
+    ),
     "truncated": (save_truncated, "not a file of weights"),
     "text": (lambda state, path: path.write_bytes(b"weights"), "not a file of weights"),
     "empty": (lambda state, path: path.touch(), "not a file of weights"),
     "missing": (lambda state, path: None, "there are no weights in"),
     "a folder": (lambda state, path: path.mkdir(), "there are no weights in"),
-    "a number": (save(lambda state: 5), "holds a int: save model.state_dict()"),
-    "numbered": (save(lambda state: {5: torch.ones(2)}), "more than weights, such as 5: save"),
+    "a number": (save(lambda state: 5), "holds more than weights (int): save model.state_dict()"),
+    "numbered": (save(lambda state: {5: torch.ones(2)}), "is missing, and this network has floats"),
     "a checkpoint": (
         save(lambda state: {"epoch": 3, "model": state}),
-        "holds more than weights, such as 'epoch', 'model': save model.state_dict()",
+        "holds more than weights (epoch, model): save model.state_dict() instead",
     ),
     "another shape": (
         save(lambda state: state | {HEAD: torch.ones(7)}),
@@ -566,7 +561,7 @@ def test_evaluate_needs_no_folder_that_can_be_written(finished_run, data_dir, mo
     assert main(arguments(data_dir, finished_run, "--evaluate")) == 0
     out, err = capsys.readouterr()
     assert "claims the same" in out
-    assert re.fullmatch(r"warning: cannot write into .*Permission denied\n", err)
+    assert re.fullmatch(r"warning: cannot write mistakes.png into .*Permission denied.*\n", err)
 
 
 def test_evaluate_without_a_claim_says_what_to_do(finished_run, data_dir, tmp_path, capsys):
