@@ -94,6 +94,11 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def expanded_path(text: str) -> Path:
+    """Return the path that `text` means; shells leave the ~ in --option=~/folder to us."""
+    return Path(text).expanduser()
+
+
 def make_parser(description: str) -> argparse.ArgumentParser:
     """Return a parser of the command line that knows --data-dir, and says errors in one line."""
     parser = mc.Parser(
@@ -102,7 +107,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--data-dir", type=mc.expanded_path, default="data", help="where MNIST is, or will be"
+        "--data-dir", type=expanded_path, default="data", help="where MNIST is, or will be"
     )
     return parser
 

@@ -90,7 +90,7 @@ def test_the_log_says_what_happens(data_dir, tmp_path, capsys):
     assert second.startswith("Epoch 2/2: ")
     tested = lines_with("Test set: ")
     assert len(tested) == 2
-    assert re.fullmatch(r"Test set: Average loss: \d\.\d{4}, Accuracy: \d+\.\d\d%", tested[0])
+    assert re.fullmatch(r"Test set: Average loss: \d+\.\d{4}, Accuracy: \d+\.\d\d%", tested[0])
     assert lines[-1] == "Training completed!"
 
 
