@@ -80,9 +80,7 @@ class Config:
     averaging_divisor: int = 9  # k: average the weights over about the last 1/k of the steps
     lr_factor: float = 0.5  # a cut of the learning rates multiplies them by this
     lr_patience: int = 0  # epochs without progress that are let pass before a cut
-    lr_threshold: float = (
-        0.05  # progress: a training loss lower by this share than at the last progress
-    )
+    lr_threshold: float = 0.05  # progress: a training loss this share below that of the last one
     rotation: float = 10.0  # degrees, either way
     translation: float = 2.0  # pixels, either way, along each axis
     scale: float = 0.1  # share of the size, either way, along each axis
@@ -229,10 +227,8 @@ def download_mnist(data_dir: str | Path) -> None:
         with tempfile.TemporaryDirectory(prefix="new-data-", dir=raw) as scratch:
             new = Path(scratch, "MNIST", "raw")
             new.mkdir(parents=True)
-            for archive in raw.glob("*.gz"):
-                shutil.copy(
-                    archive, new
-                )  # torchvision checks it, and downloads what is not MNIST's
+            for archive in raw.glob("*.gz"):  # torchvision uses those that are MNIST's
+                shutil.copy(archive, new)
             with contextlib.redirect_stderr(io.StringIO()):  # its bars would fill a log
                 MNIST(scratch, download=True)
             for path in new.iterdir():
