@@ -605,9 +605,11 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> SmallCNN
 def read_state(path: Path) -> dict[str, Tensor]:
     """Return the tensors by their names in the file `path`; raise Failure if it holds no such."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        content = path.read_bytes()
     except OSError as error:
         raise Failure(f"cannot read {path} ({error.strerror})") from error
+    try:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a broken or hostile file makes torch say
         if "Unsupported global" not in str(error):  # torch's words for any class but its own
             raise Failure(f"{path} is not a file of weights ({type(error).__name__})") from error

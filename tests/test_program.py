@@ -410,9 +410,14 @@ class Malice:
         return (Path.touch, (Path("executed"),))
 
 
-def save_truncated(state: dict, path: Path) -> None:
-    torch.save(state, path)
-    os.truncate(path, path.stat().st_size - 9_000)
+def save_truncated(share: float):
+    """Return a function that saves this share of the bytes."""
+
+    def save_part(state: dict, path: Path) -> None:
+        torch.save(state, path)
+        os.truncate(path, int(share * path.stat().st_size))
+
+    return save_part
 
 
 class Model(nn.Module):
@@ -431,7 +436,8 @@ BAD_WEIGHTS = {  # what is in place of the weights, and words of the reason
         save(lambda state: Model()),
         "(tests.test_program.Model): save model.state_dict()",
     ),
-    "truncated": (save_truncated, "not a file of weights"),
+    "truncated": (save_truncated(0.5), "not a file of weights"),
+    "truncated near its end": (save_truncated(0.9), "not a file of weights"),
     "text": (lambda state, path: path.write_bytes(b"weights"), "not a file of weights"),
     "empty": (lambda state, path: path.touch(), "not a file of weights"),
     "missing": (lambda state, path: None, "there are no weights in"),

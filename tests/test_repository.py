@@ -38,7 +38,7 @@ def test_the_page_sets_up_trains_and_tests_in_one_block_each():
 def test_the_page_does_the_same_on_windows():
     setup = "py -m venv .venv\n.venv\\Scripts\\python -m pip install -r requirements.txt\n"
     run = ".venv\\Scripts\\python "
-    assert blocks("bat")[:2] == [setup + run + "mnist_classifier.py\n", setup + run + "-m pytest\n"]
+    assert blocks("bat") == [f"{setup}{run}mnist_classifier.py\n{run}-m pytest\n"]
 
 
 def test_the_program_carries_the_dependencies_of_requirements_txt():
