@@ -895,6 +895,8 @@ def exit_code(program: Callable[[argparse.Namespace], int], args: argparse.Names
     What can be expected to fail prints one line and returns 1; Ctrl-C returns 130. Everything
     else is a bug, and shows its traceback.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a console may lack the characters of a path
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = program(args)
         print(end="", flush=True)
@@ -921,8 +923,6 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with the arguments `argv`; return its exit code."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a console may lack the characters of a path
-        sys.stdout.reconfigure(errors="backslashreplace")
     return exit_code(run, parse_args(argv))
 
 

@@ -6,7 +6,6 @@ python -m digit_reader --preview photo.jpg   # draw as well what the network see
 
 import argparse
 import glob
-import io
 import os
 import sys
 import warnings
@@ -81,8 +80,6 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with the arguments `argv`; return its exit code."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may be any text
     warnings.filterwarnings("ignore", module="PIL")  # about odd files, which are read all the same
     return exit_code(run, parse_args(argv))
 
