@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from digit_reader import SURE, open_picture, read_digit
+from digit_reader import open_picture, read_digit
 from mnist_classifier import Failure, exit_code, find_weights, load_model
 
 
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
             continue
         if reading.note:
             print(f"note: {name}: {reading.note}", file=sys.stderr)
-        mark = "" if reading.probability >= SURE else "unsure"
+        mark = "" if reading.sure else "unsure"
         print(f"{name}\t{reading.digit}\t{reading.probability:.4f}\t{mark}")
         if args.preview:
             print(f"{name}:", *preview(reading.image), sep="\n", file=sys.stderr)

@@ -14,7 +14,7 @@ from digit_reader.pieces import Piece, joint_box, stands_out
 from digit_reader.sheets import cut_out_sheet, find_sheet
 from mnist_classifier import Failure, predict
 
-SURE = 0.975  # answers with a lower probability are marked as unsure
+SURE = 0.975  # answers with a lower probability are unsure
 
 
 class Reading(NamedTuple):
@@ -24,6 +24,11 @@ class Reading(NamedTuple):
     probability: float
     image: Tensor  # (1, 28, 28), 0 to 1: what the network saw
     note: str | None  # what else the picture shows
+
+    @property
+    def sure(self) -> bool:
+        """Whether you need not look yourself: it is probable, and nothing else is shown."""
+        return self.probability >= SURE and self.note is None
 
     def __repr__(self) -> str:
         return (

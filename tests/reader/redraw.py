@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import pil_to_tensor  # type: ignore[import-untyped]
 
-from digit_reader import SURE, read_digit, to_mnist
+from digit_reader import read_digit, to_mnist
 from mnist_classifier import Digits, Failure, load_digits, load_model, predict
 
 
@@ -347,7 +347,7 @@ def strange(digit: Tensor, kind: str, rng: random.Random) -> Image.Image:
 def read(
     model: nn.Module, digits: Digits, count: int, kinds: Sequence[str] = ()
 ) -> tuple[Tensor, Tensor]:
-    """Probabilities of the answers to `count` of `digits`, and whether they are right: 0 or 1.
+    """Whether the answers to `count` of `digits` are sure, and whether they are right.
     Redrawn plainly, or with `kinds` of disturbances in turn, one in 100 with 12 megapixels."""
     rng, answers = random.Random(0), []
     for n, i in enumerate(rng.sample(range(len(digits.labels)), count)):
@@ -360,9 +360,9 @@ def read(
             picture = redraw(digit, rng)
         try:
             reading = read_digit(picture, model)
-            answers.append((reading.probability, reading.digit == digits.labels[i].item()))
+            answers.append((reading.sure, reading.digit == digits.labels[i].item()))
         except Failure:
-            answers.append((0.0, False))
+            answers.append((False, False))
     return tuple(torch.tensor(answers).T)
 
 
@@ -420,10 +420,9 @@ GROUPS = [
 
 def measure_group(group: Group, model: nn.Module, digits: Digits) -> bool:
     """Print the figures of a group; return whether they are as wanted."""
-    probabilities, right = read(model, digits, group.count, group.kinds)
-    is_sure = probabilities >= SURE
-    right_share = right.mean().item()
-    surely_wrong = int((is_sure & (right == 0)).sum())
+    is_sure, is_right = read(model, digits, group.count, group.kinds)
+    right_share = is_right.float().mean().item()
+    surely_wrong = int((is_sure & ~is_right).sum())
     good = right_share >= group.least_right
     good = good and surely_wrong <= group.most_surely_wrong * group.count
     print(

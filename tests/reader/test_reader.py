@@ -292,9 +292,9 @@ def test_random_ink_raises_nothing():
 def test_redrawn_digits_are_read_rightly():
     model = SegmentReader()
     digits = draw_digits(60, seed=9)
-    assert read(model, digits, 60)[1].mean() >= 0.95
-    assert read(model, digits, 30, KINDS)[1].mean() >= 0.6
-    assert read(model, digits, 45, STRANGE_KINDS)[1].mean() >= 0.7
+    assert read(model, digits, 60)[1].sum() >= 57
+    assert read(model, digits, 30, KINDS)[1].sum() >= 18
+    assert read(model, digits, 45, STRANGE_KINDS)[1].sum() >= 32
 
 
 def test_read_digit_gives_the_answer_and_what_the_network_saw():
@@ -303,7 +303,14 @@ def test_read_digit_gives_the_answer_and_what_the_network_saw():
     assert 0.9 < reading.probability <= 1
     assert torch.equal(reading.image, SEVEN)
     assert reading.note is None
-    assert "2 things are as large as a digit" in read_digit(TWO_SEVENS, SegmentReader()).note
+    assert reading.sure
+
+
+def test_an_answer_with_a_note_is_unsure_however_probable_it_is():
+    reading = read_digit(TWO_SEVENS, SegmentReader())
+    assert reading.probability >= SURE
+    assert not reading.sure
+    assert "2 things are as large as a digit" in reading.note
 
 
 @pytest.mark.parametrize("vote", [0.2, -0.2])
@@ -313,4 +320,4 @@ def test_where_light_and_dark_ink_may_be_confused_the_answer_is_unsure(vote, mon
     picture = draw_seven() if vote > 0 else ImageOps.invert(draw_seven())
     unsure = read_digit(picture, SegmentReader())
     assert unsure.digit == sure.digit == 7
-    assert unsure.probability < SURE <= sure.probability
+    assert sure.sure and not unsure.sure
