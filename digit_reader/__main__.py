@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from digit_reader import open_picture, read_digit
+from digit_reader import read_digit
 from mnist_classifier import Failure, exit_code, find_weights, load_model
 
 
@@ -63,8 +63,7 @@ def run(args: argparse.Namespace) -> int:
     for path in [path for pattern in args.pictures for path in expand(pattern)]:
         name = "".join(c if c.isprintable() else "?" for c in path)
         try:
-            with open_picture(path) as picture:
-                reading = read_digit(picture, model)
+            reading = read_digit(path, model)
         except Failure as failure:
             print(f"error: {name}: {failure}", file=sys.stderr)
             code = 1

@@ -1,10 +1,58 @@
-"""Step 1: a file is opened, loaded, and refused if it is broken or too large."""
+"""Step 1: a file is opened and loaded, or refused if it is broken or too large; so is an array."""
 
 import os
+from typing import Any, Protocol
 
+import torch
 from PIL import ExifTags, Image
+from torch import Tensor
 
 from mnist_classifier import Failure, one_line
+
+
+class Array(Protocol):
+    """An array of numpy's, known by its protocol, so that numpy itself need not be there."""
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]: ...
+
+
+Source = str | os.PathLike[str] | Image.Image | Tensor | Array  # what may hold a picture
+
+
+def load_picture(source: Source) -> Image.Image:
+    """Return the picture in `source`, loaded: a file, a picture of Pillow's, or an array.
+
+    A file is named by its path. An array, of numpy or of torch, has grey values (H, W) or colours
+    (H, W, 3) as uint8. Raises TypeError for anything else, and Failure if the picture is broken,
+    has no pixels, or is too large for the memory.
+    """
+    if isinstance(source, str | os.PathLike):
+        with open_picture(source) as picture:
+            load(picture)
+        return picture
+    picture = source if isinstance(source, Image.Image) else from_array(source)
+    load(picture)
+    return picture
+
+
+def from_array(array: Tensor | Array) -> Image.Image:
+    """Return the picture that is in `array`; raise TypeError if it cannot be one."""
+    found = type(array).__name__
+    if hasattr(array, "dtype") and hasattr(array, "shape"):
+        found += f" of {array.dtype} {tuple(array.shape)}"
+    pixels: Any = array
+    if isinstance(array, Tensor) and array.dtype == torch.uint8:
+        pixels = array.numpy(force=True)  # from a GPU as well
+    interface = getattr(pixels, "__array_interface__", {})
+    shape = interface.get("shape", ())
+    if interface.get("typestr") != "|u1" or not (len(shape) == 2 or shape[2:] == (3,)):
+        raise TypeError(
+            "a picture is a path, a picture of Pillow's, or an array of uint8 with the shape "
+            f"(H, W) or (H, W, 3), not {found}"
+        )
+    return Image.fromarray(pixels)
+
 
 GRID = 256  # the digit is looked for in about GRID x GRID pixels
 LOADED_SIZE = 3 * GRID // 2  # a large picture is shrunk to one to two times this height and width
@@ -15,7 +63,7 @@ MAX_JPEG_PIXELS = 100_000_000  # a JPEG is decoded at part of its size
 MAX_PIXELS = 40_000_000  # of all others
 
 
-def open_picture(path: str) -> Image.Image:
+def open_picture(path: str | os.PathLike[str]) -> Image.Image:
     """Open the picture in a file; raise Failure if it is none, or too large for the memory."""
     if not os.path.isfile(path):
         raise Failure("not a file" if os.path.exists(path) else "no such file")

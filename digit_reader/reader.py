@@ -10,6 +10,7 @@ from digit_reader.frames import remove_frames
 from digit_reader.gray import to_gray
 from digit_reader.ink import find_ink, polarity_of, to_grid
 from digit_reader.parts import join_parts, note_on
+from digit_reader.picture import Source, load_picture
 from digit_reader.pieces import Piece, joint_box, stands_out
 from digit_reader.sheets import cut_out_sheet, find_sheet
 from mnist_classifier import Failure, predict
@@ -55,9 +56,12 @@ class View(NamedTuple):
 RIGHT_IF_CLOSE = 0.8  # share of the answers that are right where the polarity is a guess
 
 
-def read_digit(picture: Image.Image, model: nn.Module) -> Reading:
-    """Read the digit in `picture` with a network on the CPU; raise Failure as `to_mnist` does."""
-    found = find_digit(picture)
+def read_digit(source: Source, model: nn.Module) -> Reading:
+    """Read the digit in `source` with a network on the CPU; takes and raises what `to_mnist` does.
+
+    A file is opened with the limits and the formats of the command line.
+    """
+    found = find_digit(load_picture(source))
     digits, probabilities = predict(model, found.image.unsqueeze(0))
     probability = float(probabilities)
     if not found.polarity_is_sure:
@@ -65,18 +69,21 @@ def read_digit(picture: Image.Image, model: nn.Module) -> Reading:
     return Reading(int(digits), probability, found.image, found.note)
 
 
-def to_mnist(picture: Image.Image) -> Tensor:
-    """Return the digit in `picture` as MNIST would have it, (1, 28, 28), 0 to 1, but a bit smaller.
+def to_mnist(source: Source) -> Tensor:
+    """Return the digit in `source` as MNIST would have it, (1, 28, 28), 0 to 1, but a bit smaller.
 
+    `source` is the path of a file, a picture of Pillow's, or an array of uint8, numpy's or torch's:
+    grey values (H, W) or colours (H, W, 3).
     The digit is light on black, fits into 19x19 pixels, and has its centre of mass in the middle.
     A picture of 28x28 pixels that is like those of MNIST already stays as it is.
-    Raises Failure if the picture is broken, or if nothing stands out in it.
+    Raises Failure if the picture is broken or too large, or if nothing stands out in it, and
+    TypeError if `source` is something else.
     """
-    return find_digit(picture).image
+    return find_digit(load_picture(source)).image
 
 
 def find_digit(picture: Image.Image) -> Found:
-    """Return the digit in `picture`; raise Failure as `to_mnist` does."""
+    """Return the digit in `picture`; raise Failure if it is broken, or nothing stands out in it."""
     pixels = to_gray(picture)
     if is_like_mnist(pixels):
         return Found(pixels.unsqueeze(0) / 255, None, True)
