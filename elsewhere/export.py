@@ -100,7 +100,7 @@ def check(model: nn.Module, onnx_file: bytes, data_dir: Path) -> Difference:
 
     The images are MNIST's test images if they are in `data_dir`, and noise otherwise.
     """
-    if Path(data_dir, "MNIST", "raw", "t10k-images-idx3-ubyte").exists():
+    if Path(data_dir, "MNIST").exists():
         images = mc.load_digits(data_dir, "t10k").scaled()
         kind = "MNIST's test images"
     else:
