@@ -127,10 +127,7 @@ class SmallCNN(nn.Module):
         Raises TypeError for integers: pixels from 0 to 255 have to be divided by 255 first.
         Raises ValueError for another shape.
         """
-        if not images.is_floating_point():
-            raise TypeError(f"images must be floats from 0 to 1, not {images.dtype}")
-        if images.shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE):
-            raise ValueError(f"images must be (N, 1, 28, 28), not {tuple(images.shape)}")
+        check_images(images)
         normalised = (images - MEAN) / STD
         score_maps = self.dropout(self.head(self.features(normalised)))
         logits: Tensor = self.global_pool(score_maps)
@@ -139,6 +136,17 @@ class SmallCNN(nn.Module):
     def filters(self) -> list[nn.Parameter]:
         """Return the filters of the convolutions before the head."""
         return [p for p in self.features.parameters() if p.ndim == 4]
+
+
+def check_images(images: Tensor) -> None:
+    """Raise TypeError unless `images` are floats in a tensor, ValueError unless (N, 1, 28, 28)."""
+    expected = f"images must be floats (N, 1, {IMAGE_SIZE}, {IMAGE_SIZE}) from 0 to 1"
+    if not isinstance(images, Tensor):
+        raise TypeError(f"{expected} in a torch tensor, not in a {type(images).__name__}")
+    if not images.is_floating_point():
+        raise TypeError(f"{expected}, not {images.dtype}: divide pixels from 0 to 255 by 255")
+    if images.shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE):
+        raise ValueError(f"{expected}, not {tuple(images.shape)}")
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -561,17 +569,13 @@ def evaluate(model: nn.Module, digits: Digits) -> Score:
 def predict(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """Read `images`; return the digits (N,) and their probabilities (N,).
 
-    Leaves `model` in evaluation mode. Raises TypeError if `images` are no tensor, and ValueError
-    unless they are floats of the shape (N, 1, 28, 28) from 0, the background, to 1, ink.
+    Leaves `model` in evaluation mode. Raises TypeError and ValueError as `SmallCNN.forward` does,
+    and ValueError unless all pixels are from 0, the background, to 1, ink.
     """
-    expected = f"images must be floats (N, 1, {IMAGE_SIZE}, {IMAGE_SIZE}) from 0 to 1"
-    if not isinstance(images, Tensor):
-        raise TypeError(f"{expected} in a torch tensor, not in a {type(images).__name__}")
-    shape = tuple(images.shape)
-    if not images.is_floating_point() or shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE):
-        raise ValueError(f"{expected}, not {images.dtype} {shape}")
+    check_images(images)
     if not ((images >= 0) & (images <= 1)).all():
-        raise ValueError(f"{expected}, not from {images.min():g} to {images.max():g}")
+        lowest, highest = images.aminmax()
+        raise ValueError(f"images must be from 0 to 1, not from {lowest:g} to {highest:g}")
     probabilities, digits = compute_logits(model, images.float()).softmax(dim=1).max(dim=1)
     return digits, probabilities
 
@@ -895,6 +899,8 @@ def exit_code(program: Callable[[argparse.Namespace], int], args: argparse.Names
     What can be expected to fail prints one line and returns 1; Ctrl-C returns 130. Everything
     else is a bug, and shows its traceback.
     """
+    if sys.stderr is None:  # closed, as by 2>&-: print would take standard output instead
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the program runs
     if isinstance(sys.stdout, io.TextIOWrapper):  # a console may lack the characters of a path
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

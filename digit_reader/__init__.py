@@ -8,6 +8,7 @@ real pictures.
 reader.py goes through all of the steps. They are, in the order in which a picture takes them, and
 in which they may import from each other:
 
+    files.py       tells what a file is that is no picture
     picture.py     opens a file
     gray.py        makes grey values of it
     ink.py         tells the ink from the paper
@@ -21,6 +22,6 @@ in which they may import from each other:
 """
 
 from digit_reader.picture import open_picture
-from digit_reader.reader import SURE, Reading, read_digit, to_mnist
+from digit_reader.reader import SURE, Reading, read_digit, read_pictures, to_mnist
 
-__all__ = ["SURE", "Reading", "open_picture", "read_digit", "to_mnist"]
+__all__ = ["SURE", "Reading", "open_picture", "read_digit", "read_pictures", "to_mnist"]

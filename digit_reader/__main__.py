@@ -2,10 +2,13 @@
 
 python -m digit_reader photo.jpg scan.png    # file, digit, probability, "unsure" or nothing
 python -m digit_reader --preview photo.jpg   # draw as well what the network sees
+python -m digit_reader --json scans          # the pictures in a folder, a line of JSON for each
 """
 
 import argparse
 import glob
+import itertools
+import json
 import os
 import sys
 import warnings
@@ -16,18 +19,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from digit_reader import read_digit
-from mnist_classifier import Failure, exit_code, find_weights, load_model
+from digit_reader import Reading, read_pictures
+from digit_reader.picture import File, has_picture_name
+from mnist_classifier import Failure, Parser, exit_code, find_weights, load_model
+
+STANDARD_INPUT = "-"
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; exit with 2 and one line if it is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="digit_reader",
-        description="Read the handwritten digit in each of your own pictures.",
-        usage=argparse.SUPPRESS,  # so that an error is one line
+    parser = Parser(
+        prog="digit_reader", description="Read the handwritten digit in each of your own pictures."
     )
-    parser.add_argument("pictures", nargs="+", metavar="IMAGE", help="files, or patterns: *.png")
+    parser.add_argument(
+        "pictures",
+        nargs="+",
+        metavar="IMAGE",
+        help="files, folders, patterns such as *.png, or - for standard input",
+    )
+    parser.add_argument("--json", action="store_true", help="print a line of JSON for each picture")
     parser.add_argument("--preview", action="store_true", help="draw what the network sees")
     parser.add_argument(
         "--weights",
@@ -38,14 +48,40 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def expand(pattern: str) -> list[str]:
-    """Return the files that match `pattern`, such as *.png: the shells of Windows do not.
+def expand(argument: str) -> Iterator[str]:
+    """Yield the paths that `argument` stands for: a file, a folder, or a pattern such as *.png.
 
-    An existing file is returned as it is, and so is a pattern that matches nothing.
+    The shells of Windows do not expand patterns. One that matches nothing is yielded as it is.
     """
-    if os.path.exists(pattern):
-        return [pattern]
-    return sorted(glob.glob(pattern)) or [pattern]
+    if os.path.exists(argument):
+        matches = [argument]
+    else:
+        matches = sorted(glob.glob(argument)) or [argument]
+    for path in matches:
+        yield from pictures_in(path) if os.path.isdir(path) else [path]
+
+
+def pictures_in(folder: str) -> Iterator[str]:
+    """Yield what is named as a picture in `folder` and the folders in it, or itself if nothing is.
+
+    They come in the order of their names. What is hidden by a dot is left out.
+    """
+    is_empty = True
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if has_picture_name(name) and not name.startswith("."):
+                yield os.path.join(place, name)
+                is_empty = False
+    if is_empty:
+        yield folder
+
+
+def open_standard_input(path: str) -> File:
+    """Return `path` or, if it stands for standard input, that."""
+    if path != STANDARD_INPUT or sys.stdin is None:  # None: closed, as by <&-
+        return path
+    return open(sys.stdin.fileno(), "rb", closefd=False)
 
 
 def preview(image: Tensor) -> Iterator[str]:
@@ -59,22 +95,50 @@ def run(args: argparse.Namespace) -> int:
     """Print a line for each picture, or say what is wrong with it; return the exit code."""
     torch.set_num_threads(1)  # pictures are small: threads would mostly wait for each other
     model = load_model(args.weights or find_weights())
+    to_text = as_json if args.json else as_row
     code = 0
-    for path in [path for pattern in args.pictures for path in expand(pattern)]:
-        name = "".join(c if c.isprintable() else "?" for c in path)
-        try:
-            reading = read_digit(path, model)
-        except Failure as failure:
-            print(f"error: {name}: {failure}", file=sys.stderr)
+    paths, sources = itertools.tee(itertools.chain.from_iterable(map(expand, args.pictures)))
+    answers = read_pictures(map(open_standard_input, sources), model)
+    for path, answer in zip(paths, answers, strict=True):
+        name = printable(path)
+        if text := to_text(path, answer):
+            print(text, flush=True)  # so that a pipe has it at once
+        if isinstance(answer, Failure):
+            print(f"error: {name}: {answer}", file=sys.stderr)
             code = 1
             continue
-        if reading.note:
-            print(f"note: {name}: {reading.note}", file=sys.stderr)
-        mark = "" if reading.sure else "unsure"
-        print(f"{name}\t{reading.digit}\t{reading.probability:.4f}\t{mark}")
+        if answer.note:
+            print(f"note: {name}: {answer.note}", file=sys.stderr)
         if args.preview:
-            print(f"{name}:", *preview(reading.image), sep="\n", file=sys.stderr)
+            print(f"{name}:", *preview(answer.image), sep="\n", file=sys.stderr)
     return code
+
+
+def printable(path: str) -> str:
+    """Return `path` with a question mark for each tab, line break and the like."""
+    return "".join(c if c.isprintable() else "?" for c in path)
+
+
+def as_row(path: str, answer: Reading | Failure) -> str | None:
+    """Return the line of the table for the picture in `path`, or None if it could not be read."""
+    if isinstance(answer, Failure):
+        return None
+    mark = "" if answer.sure else "unsure"
+    return f"{printable(path)}\t{answer.digit}\t{answer.probability:.4f}\t{mark}"
+
+
+def as_json(path: str, answer: Reading | Failure) -> str:
+    """Return the `answer` to the picture in `path` as an object of JSON, in ASCII.
+
+    A picture that could not be read has the digit null, and the note says why.
+    """
+    values: tuple[object, ...]
+    if isinstance(answer, Failure):
+        values = (None, None, False, str(answer))
+    else:
+        values = (answer.digit, round(answer.probability, 4), answer.sure, answer.note)
+    names = ("digit", "probability", "sure", "note")
+    return json.dumps({"file": path} | dict(zip(names, values, strict=True)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,12 +1,15 @@
 """Step 1: a file is opened and loaded, or refused if it is broken or too large; so is an array."""
 
+import io
 import os
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 import torch
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
+from digit_reader.files import FIRST_BYTES, what_it_is
 from mnist_classifier import Failure, one_line
 
 
@@ -17,17 +20,24 @@ class Array(Protocol):
     def __array_interface__(self) -> dict[str, Any]: ...
 
 
-Source = str | os.PathLike[str] | Image.Image | Tensor | Array  # what may hold a picture
+File = str | os.PathLike[str] | io.BufferedIOBase  # a path, or what is open for reading bytes
+FILES = (str, os.PathLike, io.BufferedIOBase)  # the same for isinstance
+Source = File | Image.Image | Tensor | Array  # what may hold a picture
+Found = TypeVar("Found")
+
+
+class Blank(Failure):
+    """There is nothing in a picture."""
 
 
 def load_picture(source: Source) -> Image.Image:
     """Return the picture in `source`, loaded: a file, a picture of Pillow's, or an array.
 
-    A file is named by its path. An array, of numpy or of torch, has grey values (H, W) or colours
-    (H, W, 3) as uint8. Raises TypeError for anything else, and Failure if the picture is broken,
-    has no pixels, or is too large for the memory.
+    A file is its path, or open for reading bytes. Its first page is loaded. An array, of numpy or
+    of torch, has grey values (H, W) or colours (H, W, 3) as uint8. Raises TypeError for anything
+    else, and Failure if the picture is broken, has no pixels, or is too large for the memory.
     """
-    if isinstance(source, str | os.PathLike):
+    if isinstance(source, FILES):
         with open_picture(source) as picture:
             load(picture)
         return picture
@@ -48,8 +58,8 @@ def from_array(array: Tensor | Array) -> Image.Image:
     shape = interface.get("shape", ())
     if interface.get("typestr") != "|u1" or not (len(shape) == 2 or shape[2:] == (3,)):
         raise TypeError(
-            "a picture is a path, a picture of Pillow's, or an array of uint8 with the shape "
-            f"(H, W) or (H, W, 3), not {found}"
+            "a picture is a path, a file open for reading bytes, a picture of Pillow's, or an "
+            f"array of uint8 with the shape (H, W) or (H, W, 3), not {found}"
         )
     return Image.fromarray(pixels)
 
@@ -61,25 +71,72 @@ LOADED_SIZE = 3 * GRID // 2  # a large picture is shrunk to one to two times thi
 FORMATS = ["AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP"]
 MAX_JPEG_PIXELS = 100_000_000  # a JPEG is decoded at part of its size
 MAX_PIXELS = 40_000_000  # of all others
+MAX_BYTES = 250_000_000  # of a file that comes through a pipe, and is kept in memory
 
 
-def open_picture(path: str | os.PathLike[str]) -> Image.Image:
+def open_picture(file: File) -> Image.Image:
     """Open the picture in a file; raise Failure if it is none, or too large for the memory."""
-    if not os.path.isfile(path):
-        raise Failure("not a file" if os.path.exists(path) else "no such file")
+    if isinstance(file, io.BufferedIOBase):
+        file = file if file.seekable() else read_pipe(file)
+    elif not os.path.isfile(file):
+        raise Failure(what_is_no_file(file))
     Image.init()
     formats = [name for name in FORMATS if name in Image.OPEN]  # an older Pillow has fewer
     try:
-        picture = Image.open(path, formats=formats)
+        picture = Image.open(file, formats=formats)  # type: ignore[arg-type]  # IO[bytes] is meant
+    except UnidentifiedImageError as error:
+        raise Failure(what_it_is(first_bytes(file))) from error
+    except PermissionError as error:
+        raise Failure("cannot be opened: you have no permission to read it") from error
+    except Image.DecompressionBombError as error:  # more than even a JPEG may have
+        raise too_large(MAX_JPEG_PIXELS) from error
     except Exception as error:  # each format has its own ways to be broken
         raise broken(error) from error
+    check_size(picture)
+    picture.draft("L", (LOADED_SIZE, LOADED_SIZE))  # loads a smaller version of a JPEG
+    return picture
+
+
+SUFFIXES = (".heic", ".heif", ".mpo")  # of pictures, besides those of FORMATS
+
+
+def has_picture_name(path: str) -> bool:
+    """Tell whether the name of a file ends like that of a picture."""
+    suffix = os.path.splitext(path)[1].lower()
+    return suffix in SUFFIXES or Image.registered_extensions().get(suffix) in FORMATS
+
+
+def what_is_no_file(path: str | os.PathLike[str]) -> str:
+    """Return what is wrong with the `path` of no file."""
+    if os.path.isdir(path):
+        return "is a folder: name a picture in it"
+    return "not a file" if os.path.exists(path) else "no such file"
+
+
+def read_pipe(pipe: io.BufferedIOBase) -> io.BytesIO:
+    """Return the rest of `pipe` as a file in memory; raise Failure if it is too long."""
+    content = pipe.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise Failure(f"has more than {MAX_BYTES:,} bytes: save a smaller picture")
+    return io.BytesIO(content)
+
+
+def first_bytes(file: File) -> bytes:
+    """Return the first bytes of `file`."""
+    if isinstance(file, io.BufferedIOBase):
+        file.seek(0)
+        return file.read(FIRST_BYTES)
+    with open(file, "rb") as opened:
+        return opened.read(FIRST_BYTES)
+
+
+def check_size(picture: Image.Image) -> None:
+    """Close `picture` and raise Failure if it is too large for the memory."""
     is_jpeg = picture.format in ("JPEG", "MPO")  # MPO: a phone's JPEG that has a second picture
     limit = MAX_JPEG_PIXELS if is_jpeg else MAX_PIXELS
     if picture.width * picture.height > limit:
         picture.close()
-        raise Failure(f"has more than {limit:,} pixels: save a smaller picture")
-    picture.draft("L", (LOADED_SIZE, LOADED_SIZE))  # loads a smaller version of a JPEG
-    return picture
+        raise too_large(limit)
 
 
 def load(picture: Image.Image) -> None:
@@ -89,12 +146,68 @@ def load(picture: Image.Image) -> None:
     except Exception as error:  # each format has its own ways to be broken
         raise broken(error) from error
     if 0 in picture.size:
-        raise Failure("blank: it has no pixels")
+        raise Blank("blank: it has no pixels")
 
 
 def broken(error: Exception) -> Failure:
     """Return the failure to read a picture because of `error`."""
     return Failure(f"cannot be read ({one_line(error)}); save it as JPEG or PNG")
+
+
+def too_large(limit: int) -> Failure:
+    """Return the failure to read a picture that has more than `limit` pixels."""
+    return Failure(f"has more than {limit:,} pixels: save a smaller picture")
+
+
+MOST_PAGES = 100  # are looked at, the first of a file
+
+
+def find_on_pages(source: Source, find: Callable[[Image.Image], Found]) -> tuple[Found, str | None]:
+    """Return what `find` finds on the first page of `source` that is not blank, and a note.
+
+    The note says which page that is; it is None if there are no others. A page is blank if `find`
+    raises Blank. Frames of an animation are pages. A picture of Pillow's is the page that it shows.
+    Raises as `load_picture` and `find` do.
+    """
+    if not isinstance(source, FILES):
+        return find(load_picture(source)), None
+    with open_picture(source) as picture:
+        count = count_pages(picture)
+        number = 1
+        while True:
+            try:
+                return find(picture), note_on_page(picture, number, count)
+            except Blank:
+                number += 1
+                if number > min(count, MOST_PAGES):
+                    raise
+            turn_to_page(picture, number)
+
+
+def note_on_page(picture: Image.Image, number: int, count: int) -> str | None:
+    """Return which page of how many `picture` shows, or None if it has no other."""
+    kind = "page" if picture.format == "TIFF" else "frame"
+    return f"{kind} {number} of {count} is read" if count > 1 else None
+
+
+def count_pages(picture: Image.Image) -> int:
+    """Return how many pages or frames the file of `picture` has, as far as it is whole."""
+    if picture.format == "MPO":  # the other picture is not for looking at
+        return 1
+    try:
+        return int(getattr(picture, "n_frames", 1))
+    except Exception:  # noqa: BLE001 - a later page is broken, but the first may be whole
+        turn_to_page(picture, 1)
+        return 1
+
+
+def turn_to_page(picture: Image.Image, number: int) -> None:
+    """Make `picture` show the page with this `number`, from 1; raise Failure if it is broken."""
+    try:
+        picture.seek(number - 1)
+    except Exception as error:  # each format has its own ways to be broken
+        raise broken(error) from error
+    check_size(picture)
 
 
 TURNS = {  # what the orientation in a camera's EXIF data asks for

@@ -524,7 +524,6 @@ def test_predict_gives_the_most_probable_digits_and_their_probabilities():
 
 
 WRONG_IMAGES = {
-    "torch.uint8": torch.zeros(3, 1, 28, 28, dtype=torch.uint8),
     "(3, 28, 28)": torch.zeros(3, 28, 28),
     "(3, 1, 32, 32)": torch.zeros(3, 1, 32, 32),
     "from 0 to 255": torch.linspace(0, 255, 784).view(1, 1, 28, 28),
@@ -535,9 +534,16 @@ WRONG_IMAGES = {
 
 @pytest.mark.parametrize("words", WRONG_IMAGES)
 def test_predict_refuses_what_is_not_an_image_with_what_it_wants_and_got(words):
-    with pytest.raises(ValueError, match=r"floats \(N, 1, 28, 28\) from 0 to 1") as error:
+    with pytest.raises(ValueError, match=r"must be .*from 0 to 1") as error:
         mc.predict(SmallCNN(), WRONG_IMAGES[words])
     assert words in str(error.value)
+
+
+def test_integers_are_the_same_type_error_for_predict_and_for_the_network():
+    images = torch.zeros(3, 1, 28, 28, dtype=torch.uint8)
+    for function in (SmallCNN(), lambda images: mc.predict(SegmentReader(), images)):
+        with pytest.raises(TypeError, match=r"must be floats .*, not torch.uint8: divide"):
+            function(images)
 
 
 @pytest.mark.parametrize(

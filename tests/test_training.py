@@ -23,9 +23,11 @@ def test_the_network_normalises_its_images_itself():
 
 
 def test_the_network_refuses_integers_and_other_shapes():
-    with pytest.raises(TypeError, match="must be floats from 0 to 1, not torch.uint8"):
+    with pytest.raises(TypeError, match="must be floats .*, not torch.uint8"):
         SmallCNN()(draw_digits(3, seed=4).images)
-    with pytest.raises(ValueError, match=r"must be \(N, 1, 28, 28\), not \(3, 1, 32, 32\)"):
+    with pytest.raises(
+        ValueError, match=r"must be floats \(N, 1, 28, 28\) .*, not \(3, 1, 32, 32\)"
+    ):
         SmallCNN()(torch.zeros(3, 1, 32, 32))
 
 

@@ -1,6 +1,8 @@
 """What `python -m digit_reader` prints, and what it exits with."""
 
 import io
+import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -85,8 +87,8 @@ def test_the_reader_runs_as_a_module_from_any_folder(shipped_model, tmp_path):
 
 BAD_PICTURES = {  # and what is said about them
     "blank.png": "error: blank.png: blank",
-    "text.png": "error: text.png: cannot be read .* save it as JPEG or PNG",
-    "folder.png": "error: folder.png: not a file",
+    "text.png": "error: text.png: cannot be read: .* save it as JPEG or PNG",
+    "folder.png": "error: folder.png: is a folder: name a picture in it",
     "missing.png": "error: missing.png: no such file",
     "*.bmp": r"error: \*\.bmp: no such file",
     "huge.png": "error: huge.png: has more than 40,000,000 pixels",
@@ -109,6 +111,66 @@ def test_bad_pictures_get_a_line_each_and_the_others_an_answer(pictures, capsys)
     ]
     for line, expected in zip(err, BAD_PICTURES.values(), strict=True):
         assert re.match(expected, line)
+
+
+def test_a_folder_stands_for_the_pictures_in_it_and_in_its_folders(pictures, capsys):
+    for path in ("scans/b.PNG", "scans/a.png", "scans/1/c.jpg", "scans/.hidden/d.png"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        draw_seven().save(path, "PNG")
+    for path in ("scans/._a.png", "scans/notes.txt"):
+        Path(path).write_text("no picture", encoding="ascii")
+    Path("scans/phone.HEIC").touch()
+    Path("scans/empty").mkdir()
+    code, table, err = answer(capsys, "scans", "my seven.png")
+    found = [os.path.join("scans", *names) for names in (["a.png"], ["b.PNG"], ["1", "c.jpg"])]
+    assert [row[:2] for row in table] == [[name, "7"] for name in [*found, "my seven.png"]]
+    phone = os.path.join("scans", "phone.HEIC")
+    assert (code, err) == (1, [f"error: {phone}: is empty: copy or download it again"])
+
+
+def test_a_dash_stands_for_standard_input(pictures, capsys, monkeypatch):
+    with open("my seven.png", "rb") as file:
+        monkeypatch.setattr("sys.stdin", file)
+        code, table, err = answer(capsys, "-", "other.jpg")
+    assert (code, err) == (0, [])
+    assert [row[:2] for row in table] == [["-", "7"], ["other.jpg", "7"]]
+
+
+def test_a_closed_standard_input_is_one_line(pictures, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    assert answer(capsys, "-") == (1, [], ["error: -: no such file"])
+
+
+def test_json_has_a_line_for_each_picture_with_the_same_names_in_all(pictures, capsys):
+    TWO_SEVENS.save("two\t\u4e03.png" if sys.platform == "linux" else "two.png")
+    (two,) = (path.name for path in pictures.glob("two*.png"))
+    Path("empty.png").touch()
+    code = main(["--json", "my seven.png", two, "empty.png"])
+    out, err = capsys.readouterr()
+    assert out.isascii()
+    seven, two_sevens, empty = map(json.loads, out.splitlines())
+    assert list(seven) == list(empty) == ["file", "digit", "probability", "sure", "note"]
+    assert 0.9 < seven.pop("probability") <= 1
+    assert seven == {"file": "my seven.png", "digit": 7, "sure": True, "note": None}
+    note = "2 things are as large as a digit; one is read"
+    assert (two_sevens["file"], two_sevens["sure"], two_sevens["note"]) == (two, False, note)
+    reason = "is empty: copy or download it again"
+    values = {"digit": None, "probability": None, "sure": False, "note": reason}
+    assert empty == {"file": "empty.png"} | values
+    assert (code, err.splitlines()[1:]) == (1, [f"error: empty.png: {reason}"])
+
+
+def test_each_answer_is_flushed(pictures, monkeypatch):
+    out = Mock(wraps=io.StringIO())
+    monkeypatch.setattr("sys.stdout", out)
+    main(["my seven.png", "other.jpg"])
+    assert out.flush.call_count >= 2
+
+
+def test_without_standard_error_the_table_stays_a_table(pictures, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)  # as after 2>&-
+    assert main(["missing.png", "my seven.png", "--preview"]) == 1
+    assert re.fullmatch(r"my seven\.png\t7\t[01]\.\d{4}\t\n", capsys.readouterr().out)
 
 
 def test_a_jpeg_may_be_larger_than_others(pictures, capsys, monkeypatch):
@@ -158,7 +220,7 @@ def test_wrong_arguments_exit_with_2_and_one_line(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert_one_line(capsys.readouterr().err, "see --help")
 
 
 def test_warnings_about_odd_files_are_not_shown(pictures, capsys, recwarn):

@@ -1,7 +1,9 @@
 """The package as a whole: what importing it and reading with it leave alone."""
 
+import io
 import re
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 from PIL import Image
 
@@ -43,7 +45,7 @@ def test_each_step_imports_only_from_those_before_it():
     assert modules == {*steps, "geometry", "reader"}
 
 
-def test_reading_leaves_the_filter_of_warnings_alone(monkeypatch):
+def test_reading_on_many_threads_leaves_the_filters_of_warnings_alone(monkeypatch):
     seen = []
     load = Image.Image.load
 
@@ -51,8 +53,16 @@ def test_reading_leaves_the_filter_of_warnings_alone(monkeypatch):
         seen.append(list(warnings.filters))
         return load(picture)
 
+    draw_seven().save(file := io.BytesIO(), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0")
+    odd = file.getvalue()  # Pillow warns of its EXIF data
     before = list(warnings.filters)
     monkeypatch.setattr(Image.Image, "load", watched)
-    read_digit(draw_seven(), SegmentReader())
+    with ThreadPoolExecutor(8) as threads, warnings.catch_warnings(record=True):
+        inside = list(warnings.filters)
+        files = [io.BytesIO(odd) for _ in range(100)]
+        readings = list(threads.map(lambda file: read_digit(file, SegmentReader()), files))
+        assert warnings.filters == inside
+    assert {reading.digit for reading in readings} == {7}
     assert seen
-    assert all(filters == before for filters in seen)
+    assert all(filters == inside for filters in seen)
+    assert list(warnings.filters) == before

@@ -1,5 +1,6 @@
 """Files, pictures of Pillow's and arrays: what the reader takes, and how it refuses the rest."""
 
+import io
 from pathlib import Path
 
 import numpy
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 
 from digit_reader import read_digit, to_mnist
+from digit_reader.files import BEGINNINGS, BRANDS
 from mnist_classifier import Failure
 from tests.drawn_digits import SegmentReader
 from tests.reader.sevens import draw_seven
@@ -40,12 +42,36 @@ def test_a_path_is_read_like_the_picture_in_the_file(kind, tmp_path):
     assert torch.equal(to_mnist(source), to_mnist(draw_seven()))
 
 
+class Pipe(io.BytesIO):
+    """What can be read only once, from its beginning to its end."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: int) -> int:
+        raise io.UnsupportedOperation
+
+
+@pytest.mark.parametrize("kind", [io.BytesIO, Pipe])
+def test_what_is_open_for_reading_bytes_is_read_like_a_file(kind):
+    draw_seven().save(file := io.BytesIO(), "PNG")
+    assert torch.equal(to_mnist(kind(file.getvalue())), to_mnist(draw_seven()))
+    with pytest.raises(Failure, match="is empty"):
+        to_mnist(kind(b""))
+
+
+def test_a_pipe_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr("digit_reader.picture.MAX_BYTES", 1000)
+    with pytest.raises(Failure, match="more than 1,000 bytes"):
+        to_mnist(Pipe(bytes(1001)))
+
+
 def test_a_path_has_the_limits_and_formats_of_the_command_line(tmp_path):
     Image.new("1", (8_000, 5_001)).save(tmp_path / "huge.png")
     draw_seven("RGB").save(tmp_path / "seven.eps")
     with pytest.raises(Failure, match="more than 40,000,000 pixels"):
         read_digit(tmp_path / "huge.png", SegmentReader())
-    with pytest.raises(Failure, match="cannot be read"):
+    with pytest.raises(Failure, match="is a PostScript file"):
         read_digit(tmp_path / "seven.eps", SegmentReader())
     with pytest.raises(Failure, match="no such file"):
         read_digit(tmp_path / "missing.png", SegmentReader())
@@ -81,3 +107,107 @@ def test_anything_else_is_a_type_error_that_says_what_is_wanted_and_what_came(fo
         ) as error:
             function(NO_PICTURES[found])
         assert str(error.value).endswith(f", not {found}")
+
+
+def box(brand: bytes) -> bytes:
+    """The beginning of a file of boxes: the first has this brand, and what it is compatible with."""
+    return (24).to_bytes(4) + b"ftyp" + brand + bytes(4) + b"more" + b"most" + bytes(500)
+
+
+WHAT_FILES_ARE = {
+    b"": "is empty: copy or download it again",
+    bytes(500): "has only zeros: copy or download it again",
+    box(b"heic"): "is a HEIC photo: save it as JPEG or PNG",
+    box(b"avif"): "is an AVIF picture that cannot be read here: save it as JPEG or PNG",
+    b"\n <!DOCTYPE HTML>\n<html><svg></svg></html>": "is a web page: download the picture itself",
+    b"\xef\xbb\xbf<html lang='en'>": "is a web page: download the picture itself",
+    b"<?xml version='1.0'?>\n<svg xmlns='x'/>": "is an SVG drawing: save it as PNG",
+    b"%PDF-1.7\n": "is a PDF: save its page as PNG",
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n": (
+        "is a pointer of Git LFS: get the picture with git lfs pull"
+    ),
+    b"five <html": "cannot be read: it is damaged or of another kind; save it as JPEG or PNG",
+    b"\x89PNG\r\n": "cannot be read: it is damaged or of another kind; save it as JPEG or PNG",
+}
+
+
+@pytest.mark.parametrize("content", WHAT_FILES_ARE, ids=range(len(WHAT_FILES_ARE)))
+def test_what_a_file_is_instead_of_a_picture_is_told_from_its_first_bytes(content, tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(content)
+    with pytest.raises(Failure) as failure:
+        to_mnist(tmp_path / "photo.jpg")
+    assert str(failure.value) == WHAT_FILES_ARE[content]
+
+
+def test_every_known_kind_of_file_has_an_answer(tmp_path):
+    files = {start + bytes(500): answer for start, answer in BEGINNINGS.items()}
+    files |= {box(brand): answer for brand, answer in BRANDS.items()}
+    for content, answer in files.items():
+        with pytest.raises(Failure) as failure:
+            to_mnist(io.BytesIO(content))
+        assert str(failure.value) == answer
+
+
+def test_a_file_that_must_not_be_read_is_called_so(tmp_path, monkeypatch):
+    draw_seven().save(tmp_path / "secret.png")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("PIL.Image.open", refuse)  # the root user may read everything
+    with pytest.raises(Failure, match="no permission to read it"):
+        to_mnist(tmp_path / "secret.png")
+
+
+def save_pages(kind: str, *pages: Image.Image) -> io.BytesIO:
+    first, *others = (page.copy() for page in pages)
+    first.save(file := io.BytesIO(), kind, save_all=True, append_images=others)
+    return file
+
+
+WHITE = Image.new("L", (200, 160), 255)
+SEVEN = draw_seven()
+PAGES = {  # the file, and the note
+    "a scan of two pages": (save_pages("TIFF", SEVEN, WHITE), "page 1 of 2 is read"),
+    "behind a blank page": (save_pages("TIFF", WHITE, SEVEN, WHITE), "page 2 of 3 is read"),
+    "a drawing that begins empty": (save_pages("GIF", WHITE, SEVEN), "frame 2 of 2 is read"),
+    "an animated PNG": (save_pages("PNG", WHITE, SEVEN), "frame 2 of 2 is read"),
+    "a single page": (save_pages("TIFF", SEVEN), None),
+    "a phone's JPEG with a second picture": (save_pages("MPO", SEVEN, WHITE), None),
+}
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_the_first_page_that_is_not_blank_is_read_and_a_note_says_which(kind):
+    file, note = PAGES[kind]
+    reading = read_digit(file, SegmentReader())
+    assert (reading.digit, reading.note) == (7, note)
+    assert reading.sure == (note is None)
+
+
+def test_pages_that_are_all_blank_are_blank_and_not_too_many_are_looked_at(monkeypatch):
+    with pytest.raises(Failure, match="blank"):
+        to_mnist(save_pages("TIFF", WHITE, WHITE))
+    monkeypatch.setattr("digit_reader.picture.MOST_PAGES", 2)
+    with pytest.raises(Failure, match="blank"):
+        to_mnist(save_pages("TIFF", WHITE, WHITE, SEVEN))
+
+
+def test_a_later_page_has_the_same_limit_of_pixels(monkeypatch):
+    file = save_pages("TIFF", WHITE, SEVEN.resize((400, 320)))
+    monkeypatch.setattr("digit_reader.picture.MAX_PIXELS", 200 * 160)
+    with pytest.raises(Failure, match="more than 32,000 pixels"):
+        to_mnist(file)
+
+
+def test_the_page_before_one_that_is_cut_off_is_read():
+    content = save_pages("GIF", SEVEN, Image.effect_noise((200, 160), 90)).getvalue()
+    beginning = content.index(b"\x2c", content.index(b"\x2c") + 1)  # of the second frame
+    assert read_digit(io.BytesIO(content[: beginning + 5]), SegmentReader()).digit == 7
+
+
+def test_a_page_that_a_program_chose_itself_is_read():
+    picture = Image.open(save_pages("TIFF", WHITE, SEVEN))
+    picture.seek(1)
+    reading = read_digit(picture, SegmentReader())
+    assert (reading.digit, reading.note, picture.tell()) == (7, None, 1)
