@@ -11,6 +11,7 @@ import argparse
 import base64
 import json
 import re
+import struct
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -152,7 +153,8 @@ def to_json(layers: list[Layer]) -> str:
             }
         )
         numbers += [layer.weights.flatten(), layer.biases]
-    text = base64.b64encode(torch.cat(numbers).float().numpy().astype("<f4").tobytes()).decode()
+    values = torch.cat(numbers).tolist()
+    text = base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
     lines = [text[start : start + LINE] for start in range(0, len(text), LINE)]
     return json.dumps({"layers": shapes, "numbers": lines}, indent=1)
 
