@@ -13,7 +13,7 @@ import json
 import re
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +34,11 @@ from mnist_classifier import (
 )
 
 SHIPPED_PAGE = Path(__file__).with_name("draw.html")
-ACTIVATIONS = {"hardswish": F.hardswish, "relu": F.relu, "none": torch.clone}  # as on the page
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {  # by the names that the page has for them
+    "hardswish": F.hardswish,
+    "relu": F.relu,
+    "none": lambda maps: maps,
+}
 
 
 class Layer(NamedTuple):

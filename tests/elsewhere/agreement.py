@@ -9,12 +9,13 @@ pictures that somebody drew in a paint program. The reader is given the same, or
 import random
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from digit_reader import SURE, Reading, open_picture, read_digit
+from digit_reader import Reading, open_picture, read_digit
 from digit_reader.gray import to_gray
 from digit_reader.ink import polarity_of, to_grid
 from elsewhere.draw_page import SHIPPED_PAGE
@@ -49,11 +50,16 @@ def ink_of(path: str) -> Image.Image:
     return ImageOps.pad(Image.fromarray(ink.numpy()), (PAPER, PAPER), Image.Resampling.BICUBIC)
 
 
-def report(kind: str, pairs: Sequence[tuple[dict | None, Reading]]) -> None:
-    same = sum(answer is not None and answer["digit"] == r.digit for answer, r in pairs)
-    sure = [(answer and answer["probability"] >= SURE, r.probability >= SURE) for answer, r in pairs]
-    as_sure = sum(one == other for one, other in sure)
-    print(f"{kind}: {same} of {len(pairs)} answers are the reader's, {as_sure} as sure as its")
+def report(kind: str, pairs: Sequence[tuple[dict[str, Any] | None, Reading]]) -> None:
+    """Print how often the page and the reader agree."""
+    answers = [(page and page["digit"], reading.digit) for page, reading in pairs]
+    marks = [(page and page["isSure"], reading.sure) for page, reading in pairs]
+    same_answers = sum(page == reader for page, reader in answers)
+    same_marks = sum(page == reader for page, reader in marks)
+    print(
+        f"{kind}: {same_answers} of {len(pairs)} answers are the reader's, "
+        f"and {same_marks} are as sure or unsure as its"
+    )
 
 
 def main(data_dir: str, *pictures: str) -> None:
@@ -82,8 +88,7 @@ def main(data_dir: str, *pictures: str) -> None:
         pairs = []
         for path in pictures:
             page.put(ink_of(path))
-            with open_picture(path) as picture:
-                pairs.append((page.reading(), read_digit(picture, model)))
+            pairs.append((page.reading(), read_digit(path, model)))
         if pairs:
             report("Pictures", pairs)
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,14 @@ FLAGS = (
     "--disable-sync",
 )
 
+LAUNCHER = """
+import os, sys
+commands, replies, program = sys.argv[1:4]
+os.dup2(int(commands), 3)  # where Chromium reads
+os.dup2(int(replies), 4)  # where it writes
+os.execv(program, sys.argv[3:])
+"""
+
 
 def find_browser() -> str | None:
     """Return the path of a Chromium that can be driven, or None; Windows has no such pipes."""
@@ -42,12 +51,9 @@ class Browser:
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         commands, self.commands = os.pipe()
         self.replies, replies = os.pipe()
-        # Chromium reads commands from 3 and writes replies to 4. The numbers that `pipe` gave may
-        # be the same, so they are moved out of the way first.
-        shell = 'exec 8<&"$1" 9>&"$2"; shift 2; exec "$@" 3<&8 4>&9 8<&- 9>&-'
         command = [program, *FLAGS, f"--user-data-dir={self.folder.name}", "about:blank"]
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", shell, "sh", str(commands), str(replies), *command],
+            [sys.executable, "-IS", "-c", LAUNCHER, str(commands), str(replies), *command],
             pass_fds=(commands, replies),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -79,6 +85,10 @@ class Browser:
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Return the reply to a command; raise RuntimeError if it is an error."""
+        return self.reply_to(self.post(method, **parameters))
+
+    def post(self, method: str, **parameters: Any) -> int:
+        """Send a command without waiting for its reply; return its number."""
         self.number += 1
         message: dict[str, Any] = {"id": self.number, "method": method, "params": parameters}
         if self.session is not None:
@@ -86,12 +96,15 @@ class Browser:
         rest = json.dumps(message).encode() + b"\0"
         while rest:
             rest = rest[os.write(self.commands, rest) :]
-        while True:
+        return self.number
+
+    def reply_to(self, number: int) -> dict[str, Any]:
+        """Return the reply to the command `number`; raise RuntimeError if it is an error."""
+        reply = self.receive()
+        while reply.get("id") != number:
             reply = self.receive()
-            if reply.get("id") == self.number:
-                break
         if "error" in reply:
-            raise RuntimeError(f"{method}: {reply['error']}")
+            raise RuntimeError(reply["error"]["message"])
         return reply["result"]
 
     def receive(self) -> dict[str, Any]:

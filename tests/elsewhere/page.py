@@ -41,7 +41,7 @@ class Page:
             kinds = ["mousePressed", *["mouseMoved"] * (len(stroke) - 1), "mouseReleased"]
             for kind, place in zip(kinds, [*stroke, stroke[-1]], strict=True):
                 event = {"type": kind, **self.on_screen(place), **held}
-                self.browser.send("Input.dispatchMouseEvent", **event)
+                self.browser.post("Input.dispatchMouseEvent", **event)
         self.browser.settle()
 
     def draw_with_finger(self, strokes: Sequence[Sequence[Place]]) -> None:
@@ -50,8 +50,8 @@ class Page:
             kinds = ["touchStart", *["touchMove"] * (len(stroke) - 1)]
             for kind, place in zip(kinds, stroke, strict=True):
                 event = {"type": kind, "touchPoints": [self.on_screen(place)]}
-                self.browser.send("Input.dispatchTouchEvent", **event)
-            self.browser.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+                self.browser.post("Input.dispatchTouchEvent", **event)
+            self.browser.post("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
         self.browser.settle()
 
     def press(self, *keys: str, control: bool = False) -> None:
@@ -92,4 +92,5 @@ class Page:
 
     def text(self, name: str) -> str:
         """The text that an element shows, "" if it is hidden."""
-        return self.browser.evaluate(f"element('{name}').innerText")
+        shown = "(e => e.checkVisibility() ? e.innerText : '')"
+        return self.browser.evaluate(f"{shown}(element('{name}'))")
