@@ -25,6 +25,7 @@ from tests.elsewhere.page import PAPER, Page
 from tests.reader.redraw import draw_pen
 
 DIGITS = 500
+LEAST_AGREEMENT = 0.99  # of the answers
 
 
 def enlarge(digit: Tensor, rng: random.Random) -> Image.Image:
@@ -51,7 +52,7 @@ def ink_of(path: str) -> Image.Image:
 
 
 def report(kind: str, pairs: Sequence[tuple[dict[str, Any] | None, Reading]]) -> None:
-    """Print how often the page and the reader agree."""
+    """Print how often the page and the reader agree; exit with 1 if that is too seldom."""
     answers = [(page and page["digit"], reading.digit) for page, reading in pairs]
     marks = [(page and page["isSure"], reading.sure) for page, reading in pairs]
     same_answers = sum(page == reader for page, reader in answers)
@@ -60,6 +61,8 @@ def report(kind: str, pairs: Sequence[tuple[dict[str, Any] | None, Reading]]) ->
         f"{kind}: {same_answers} of {len(pairs)} answers are the reader's, "
         f"and {same_marks} are as sure or unsure as its"
     )
+    if same_answers < LEAST_AGREEMENT * len(pairs):
+        sys.exit("the page reads otherwise than the reader")
 
 
 def main(data_dir: str, *pictures: str) -> None:
@@ -83,7 +86,7 @@ def main(data_dir: str, *pictures: str) -> None:
             ink = enlarge(digit, rng)
             page.put(ink)
             pairs.append((page.reading(), read_digit(ImageOps.invert(ink), model)))
-        report(f"{DIGITS} test digits", pairs)
+        report("Test digits", pairs)
 
         pairs = []
         for path in pictures:

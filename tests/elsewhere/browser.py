@@ -6,6 +6,7 @@ https://chromedevtools.github.io/devtools-protocol/ lists the commands.
 import base64
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+PATIENCE = 60  # seconds
 
 LAUNCHER = """
 import os, sys
@@ -110,6 +112,8 @@ class Browser:
     def receive(self) -> dict[str, Any]:
         """Return the next message: a reply, or news of the page."""
         while b"\0" not in self.unread:
+            if not select.select([self.replies], [], [], PATIENCE)[0]:
+                raise RuntimeError(f"the browser has not answered for {PATIENCE} seconds")
             received = os.read(self.replies, 1 << 20)
             if not received:
                 raise RuntimeError("the browser has ended")

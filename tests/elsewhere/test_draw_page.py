@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image, ImageDraw, ImageOps
 from torch import nn
 
 from digit_reader import digit, ink, parts, pieces, reader, to_mnist
@@ -23,7 +24,7 @@ from mnist_classifier import SmallCNN, compute_logits
 from tests.conftest import assert_one_line
 from tests.elsewhere.browser import Browser, find_browser
 from tests.elsewhere.drawings import DRAWINGS
-from tests.elsewhere.page import Page
+from tests.elsewhere.page import PAPER, Page
 
 SHIPPED = SHIPPED_PAGE.read_text(encoding="utf-8")
 
@@ -172,12 +173,24 @@ def test_a_digit_drawn_with_the_mouse_is_read_and_seen_as_the_reader_sees_it(pag
     torch.testing.assert_close(seen, to_mnist(page.paper()), rtol=0, atol=0.02)
 
 
-def test_a_drawing_with_thin_strokes_or_loose_parts_is_seen_as_the_reader_sees_it(page):
-    page.browser.evaluate("context.lineWidth = 5; drawStrokes = () => {}")
-    for code in ("[[100, 60, 9, 400]]", "[[60, 60, 380, 30], [250, 150, 40, 300]]"):
-        page.browser.evaluate(f"clear(); {code}.forEach((box) => context.fillRect(...box))")
-        seen = torch.tensor(page.reading()["image"]).view(1, 28, 28)
-        torch.testing.assert_close(seen, to_mnist(page.paper()), rtol=0, atol=0.02)
+PIECES = {  # boxes of ink: left, top, right, bottom
+    "a thin stroke": [(100, 60, 108, 460)],
+    "a bar that lies apart": [(60, 60, 440, 90), (250, 150, 290, 450)],
+    "a part that is near": [(200, 60, 240, 300), (250, 310, 300, 400)],
+    "an underline": [(200, 60, 240, 300), (100, 315, 400, 345)],
+    "another digit": [(60, 60, 120, 400), (140, 60, 190, 400)],
+    "a speck": [(200, 60, 240, 460), (250, 100, 254, 104)],
+}
+
+
+@pytest.mark.parametrize("boxes", PIECES.values(), ids=PIECES.keys())
+def test_what_belongs_to_a_digit_is_what_the_reader_takes_for_it(page, boxes):
+    ink = Image.new("L", (PAPER, PAPER))
+    for box in boxes:
+        ImageDraw.Draw(ink).rectangle(box, fill=255)
+    page.put(ink)
+    seen = torch.tensor(page.reading()["image"]).view(1, 28, 28)
+    torch.testing.assert_close(seen, to_mnist(ImageOps.invert(ink)), rtol=0, atol=0.02)
 
 
 def test_a_pen_draws(page):
