@@ -252,7 +252,9 @@ def test_the_bar_shows_loss_and_accuracy_as_they_stand(monkeypatch):
 
 
 @pytest.mark.parametrize(("epochs", "clean"), [(1, 1), (2, 1), (6, 1), (9, 2), (19, 4)])
-def test_the_last_sixth_of_the_epochs_and_at_least_one_sees_the_images_as_they_are(epochs, clean, monkeypatch):
+def test_the_last_sixth_of_the_epochs_and_at_least_one_sees_the_images_as_they_are(
+    epochs, clean, monkeypatch
+):
     augment = Mock(side_effect=lambda images, config: images)
     monkeypatch.setattr(mc, "augment", augment)
     for number in range(1, epochs + 1):
