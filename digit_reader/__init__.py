@@ -5,8 +5,9 @@ command line. README.md, beside this file, tells how well that works.
 The thresholds were tuned on training digits that were redrawn as people's pictures look, and on
 real pictures.
 
-reader.py goes through all of the steps. They are, in the order in which a picture takes them, and
-in which they may import from each other:
+reader.py goes through all of the steps, and numbers.py, if all digits of a picture are wanted.
+The steps are, in the order in which a picture takes them, and in which they may import from each
+other:
 
     files.py       tells what a file is that is no picture
     picture.py     opens a file
@@ -17,11 +18,22 @@ in which they may import from each other:
     sheets.py      cuts out a sheet of paper on a desk
     parts.py       joins the pieces of the digit
     digit.py       makes 28x28 pixels of them
+    lines.py       tells several digits apart, and puts them in order
 
     geometry.py    boxes and shapes, for all of these
 """
 
+from digit_reader.numbers import Digit, read_digits
 from digit_reader.picture import open_picture
 from digit_reader.reader import SURE, Reading, read_digit, read_pictures, to_mnist
 
-__all__ = ["SURE", "Reading", "open_picture", "read_digit", "read_pictures", "to_mnist"]
+__all__ = [
+    "SURE",
+    "Digit",
+    "Reading",
+    "open_picture",
+    "read_digit",
+    "read_digits",
+    "read_pictures",
+    "to_mnist",
+]

@@ -3,10 +3,12 @@
 python -m digit_reader photo.jpg scan.png    # file, digit, probability, "unsure" or nothing
 python -m digit_reader --preview photo.jpg   # draw as well what the network sees
 python -m digit_reader --json scans          # the pictures in a folder, a line of JSON for each
+python -m digit_reader --all sheet.jpg       # all digits of each picture, line by line
 """
 
 import argparse
 import glob
+import io
 import itertools
 import json
 import os
@@ -17,10 +19,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from digit_reader import Reading, read_pictures
-from digit_reader.picture import File, has_picture_name
+from digit_reader import Digit, Reading, read_digits, read_pictures
+from digit_reader.drawing import SUFFIX, draw_boxes, write_drawing
+from digit_reader.picture import File, has_picture_name, load_picture, read_pipe
 from mnist_classifier import Failure, Parser, exit_code, find_weights, load_model
 
 STANDARD_INPUT = "-"
@@ -38,7 +41,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="files, folders, patterns such as *.png, or - for standard input",
     )
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each picture")
-    parser.add_argument("--preview", action="store_true", help="draw what the network sees")
+    parser.add_argument(
+        "--all", action="store_true", help="read all digits of each picture, not just one"
+    )
+    parser.add_argument(
+        "--preview",
+        action="store_true",
+        help=f"draw what the network sees; with --all, into IMAGE{SUFFIX}, beside each picture",
+    )
     parser.add_argument(
         "--weights",
         type=Path,
@@ -64,13 +74,13 @@ def expand(argument: str) -> Iterator[str]:
 def pictures_in(folder: str) -> Iterator[str]:
     """Yield what is named as a picture in `folder` and the folders in it, or itself if nothing is.
 
-    They come in the order of their names. What is hidden by a dot is left out.
+    They come in the order of their names. What is hidden by a dot, or was drawn by --preview, is left out.
     """
     is_empty = True
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if has_picture_name(name) and not name.startswith("."):
+            if has_picture_name(name) and not name.startswith(".") and not name.endswith(SUFFIX):
                 yield os.path.join(place, name)
                 is_empty = False
     if is_empty:
@@ -95,6 +105,8 @@ def run(args: argparse.Namespace) -> int:
     """Print a line for each picture, or say what is wrong with it; return the exit code."""
     torch.set_num_threads(1)  # pictures are small: threads would mostly wait for each other
     model = load_model(args.weights or find_weights())
+    if args.all:
+        return read_all(args, model)
     to_text = as_json if args.json else as_row
     code = 0
     paths, sources = itertools.tee(itertools.chain.from_iterable(map(expand, args.pictures)))
@@ -139,6 +151,69 @@ def as_json(path: str, answer: Reading | Failure) -> str:
         values = (answer.digit, round(answer.probability, 4), answer.sure, answer.note)
     names = ("digit", "probability", "sure", "note")
     return json.dumps({"file": path} | dict(zip(names, values, strict=True)))
+
+
+def read_all(args: argparse.Namespace, model: nn.Module) -> int:
+    """Print a line with all digits of each picture, or what is wrong; return the exit code."""
+    to_text = all_as_json if args.json else all_as_row
+    code = 0
+    for path in itertools.chain.from_iterable(map(expand, args.pictures)):
+        name = printable(path)
+        try:
+            source = open_standard_input(path)
+            if args.preview and isinstance(source, io.BufferedIOBase):
+                source = read_pipe(source)  # it is read twice
+            digits = read_digits(source, model)
+            print(to_text(path, digits), flush=True)
+            for note in {digit.note: None for digit in digits if digit.note}:
+                print(f"note: {name}: {note}", file=sys.stderr)
+            if args.preview:
+                picture = load_picture(source)
+                drawing = "standard input" if path == STANDARD_INPUT else path
+                write_drawing(draw_boxes(picture, digits), Path(drawing + SUFFIX))
+        except Failure as failure:
+            if args.json:
+                print(as_json(path, failure), flush=True)
+            print(f"error: {name}: {failure}", file=sys.stderr)
+            code = 1
+    return code
+
+
+def text_of(digits: Sequence[Digit]) -> str:
+    """Return what `digits` in reading order spell, with a space between two lines."""
+    lines = itertools.groupby(digits, key=lambda digit: digit.line)
+    return " ".join("".join(str(digit.digit) for digit in line) for _, line in lines)
+
+
+def all_as_row(path: str, digits: Sequence[Digit]) -> str:
+    """Return the line of the table for all `digits` in `path`, with the least probability."""
+    probability = min(digit.probability for digit in digits)
+    mark = "" if all(digit.sure for digit in digits) else "unsure"
+    return f"{printable(path)}\t{text_of(digits)}\t{probability:.4f}\t{mark}"
+
+
+def all_as_json(path: str, digits: Sequence[Digit]) -> str:
+    """Return all `digits` in the picture in `path` as an object of JSON, in ASCII."""
+    answer = {
+        "file": path,
+        "text": text_of(digits),
+        "probability": round(min(digit.probability for digit in digits), 4),
+        "sure": all(digit.sure for digit in digits),
+        "digits": [digit_as_json(digit) for digit in digits],
+    }
+    return json.dumps(answer)
+
+
+def digit_as_json(digit: Digit) -> dict[str, object]:
+    """Return one digit of a picture for JSON."""
+    return {
+        "digit": digit.digit,
+        "probability": round(digit.probability, 4),
+        "sure": digit.sure,
+        "line": digit.line,
+        "box": [round(share, 4) for share in digit.box],
+        "note": digit.note,
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

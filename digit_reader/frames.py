@@ -4,25 +4,29 @@ import torch
 from torch import Tensor
 
 from digit_reader.geometry import dilate
-from digit_reader.pieces import Piece, heaviest_pieces, is_line
+from digit_reader.pieces import MOST_ON_PAGE, MOST_PIECES, Piece, heaviest_pieces, is_line
 
 REST_INK = 0.3  # of the darkest ink: if nothing darker remains without a frame, it stays
 
 
-def remove_frames(ink: Tensor) -> list[tuple[Tensor, list[Piece]]]:
-    """Return `ink` (H, W) with its pieces, then the same without its frame, and so on inwards."""
+def remove_frames(ink: Tensor, several: bool = False) -> list[tuple[Tensor, list[Piece]]]:
+    """Return `ink` (H, W) with its pieces, then the same without its frame, and so on inwards.
+
+    If there may be `several` digits, more pieces are looked at, and a frame may be round them all.
+    """
+    most = MOST_ON_PAGE if several else MOST_PIECES
     layers = []
     while True:
-        pieces = heaviest_pieces(ink)
+        pieces = heaviest_pieces(ink, most)
         layers.append((ink, pieces))
-        frame = find_frame(ink, pieces)
+        frame = find_frame(ink, pieces, several)
         rest = (ink - dilate(frame, 2)).clamp(min=0)
         if not frame.any() or rest.max() <= REST_INK * ink.max():
             return layers
         ink = rest
 
 
-def find_frame(ink: Tensor, pieces: list[Piece]) -> Tensor:
+def find_frame(ink: Tensor, pieces: list[Piece], several: bool) -> Tensor:
     """Return how much to subtract from `ink` (H, W): the frames among `pieces`, 0 elsewhere.
 
     A box, a circle or axes surround other pieces, and lose everything. The desk, a thumb or ruled
@@ -34,7 +38,8 @@ def find_frame(ink: Tensor, pieces: list[Piece]) -> Tensor:
     frame = torch.zeros_like(ink)
     for piece in pieces:
         at_border = piece.mask & border
-        if any(surrounds(piece, other) for other in pieces):
+        is_frame = any(surrounds(piece, other) for other in pieces)
+        if is_frame or (several and surrounds_several(piece, pieces)):
             frame[piece.mask] = ink[piece.mask].max()
         elif lies_along_border(piece, at_border) or is_ruled_line(piece, ink, at_border):
             frame[piece.mask] = ink[at_border].max()
@@ -46,9 +51,26 @@ INSIDE_SIZE = 0.35  # of a frame's size: what it surrounds is at least as large,
 
 def surrounds(piece: Piece, other: Piece) -> bool:
     """Tell whether `piece` has ink on all four sides of `other`, which is not just a speck."""
-    top, left, bottom, right = other.box
     if other.box.size < INSIDE_SIZE * piece.box.size:
         return False
+    return is_around(piece, other)
+
+
+SEVERAL_SIZE = 0.1  # of the shorter side of a frame round several things: each is at least as large
+
+
+def surrounds_several(piece: Piece, pieces: list[Piece]) -> bool:
+    """Tell whether `piece` has ink on all four sides of at least two of `pieces`, not specks."""
+    shorter = min(piece.box.height, piece.box.width)
+    things = [other for other in pieces if other.box.size >= SEVERAL_SIZE * shorter]
+    return sum(is_around(piece, other) for other in things) >= 2
+
+
+def is_around(piece: Piece, other: Piece) -> bool:
+    """Tell whether `piece` has ink on all four sides of `other`."""
+    if not other.box.is_inside(piece.box):
+        return False
+    top, left, bottom, right = other.box
     beside = piece.mask[top:bottom].any(dim=0)  # (W,)
     above_or_below = piece.mask[:, left:right].any(dim=1)  # (H,)
     sides = (beside[:left], beside[right:], above_or_below[:top], above_or_below[bottom:])

@@ -30,9 +30,19 @@ class Box(NamedTuple):
         """The longer side."""
         return max(self.height, self.width)
 
+    def is_inside(self, other: "Box") -> bool:
+        """Tell whether the other box reaches farther on all sides."""
+        is_inside_down = other.top < self.top and self.bottom < other.bottom
+        return is_inside_down and other.left < self.left and self.right < other.right
+
     def crop(self, image: Tensor) -> Tensor:
         """Return what `image` (H, W) has in the box."""
         return image[self.top : self.bottom, self.left : self.right]
+
+    def shares_of(self, image: Tensor) -> tuple[float, float, float, float]:
+        """Return left, top, right and bottom as shares of the width and height of `image`."""
+        height, width = image.shape
+        return self.left / width, self.top / height, self.right / width, self.bottom / height
 
 
 def bounding_box(mask: Tensor) -> Box:

@@ -14,17 +14,18 @@ MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV
 NEARLY_WHITE = 250  # of 255: a picture without anything darker may have white ink
 
 
-def to_gray(picture: Image.Image) -> Tensor:
+def to_gray(picture: Image.Image, size: int = LOADED_SIZE) -> Tensor:
     """Return grey values (H, W), 0 to 255, of `picture`: upright, on white, not much too large.
 
+    A large picture has one to two times `size` pixels in height and width.
     Raises Failure if it is broken, or has no pixels, or values that are no colours.
     """
     load(picture)
     if picture.mode not in MODES and not is_deep(picture):
         raise Failure(f"pictures of the mode {picture.mode} are not read: save it as RGB")
-    gray = downscale(picture, on_white)
+    gray = downscale(picture, size, on_white)
     if has_transparency(picture) and as_tensor(gray).min() >= NEARLY_WHITE:
-        gray = downscale(picture, alpha_as_ink)
+        gray = downscale(picture, size, alpha_as_ink)
     turn = turn_of(picture)
     if turn is not None:
         gray = gray.transpose(turn)
@@ -34,10 +35,12 @@ def to_gray(picture: Image.Image) -> Tensor:
 STRIP_SIZE = 250_000  # pixels: as many are converted at a time, so that copies are small
 
 
-def downscale(picture: Image.Image, flatten: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """Return `picture`, made opaque by `flatten`, in floats, shrunk to about LOADED_SIZE."""
+def downscale(
+    picture: Image.Image, size: int, flatten: Callable[[Image.Image], Image.Image]
+) -> Image.Image:
+    """Return `picture`, made opaque by `flatten`, in floats, shrunk to about `size`."""
     width, height = picture.size
-    factor = max(1, math.isqrt(width * height) // LOADED_SIZE)
+    factor = max(1, math.isqrt(width * height) // size)
     gray = Image.new("F", (math.ceil(width / factor), math.ceil(height / factor)))
     strip_height = factor * max(1, STRIP_SIZE // (width * factor))
     for top in range(0, height, strip_height):

@@ -11,13 +11,13 @@ from digit_reader.picture import GRID
 MOST_ELONGATED = 4  # times GRID: the longer side of a long picture is at most as long
 
 
-def to_grid(pixels: Tensor) -> Tensor:
-    """Return grey values (H, W), 0 to 255, scaled to about GRID x GRID pixels, with less noise.
+def to_grid(pixels: Tensor, side: int = GRID) -> Tensor:
+    """Return grey values (H, W), 0 to 255, scaled to about side x side pixels, with less noise.
 
     A long picture keeps that area, up to its largest length.
     """
     elongation = max(pixels.shape) / min(pixels.shape)
-    pixels = resize(pixels, round(GRID * min(MOST_ELONGATED, math.sqrt(elongation))))
+    pixels = resize(pixels, round(side * min(MOST_ELONGATED, math.sqrt(elongation))))
     return F.avg_pool2d(pixels[None], 3, 1, 1, count_include_pad=False)[0]
 
 

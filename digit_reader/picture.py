@@ -74,8 +74,11 @@ MAX_PIXELS = 40_000_000  # of all others
 MAX_BYTES = 250_000_000  # of a file that comes through a pipe, and is kept in memory
 
 
-def open_picture(file: File) -> Image.Image:
-    """Open the picture in a file; raise Failure if it is none, or too large for the memory."""
+def open_picture(file: File, size: int = LOADED_SIZE) -> Image.Image:
+    """Open the picture in a file; raise Failure if it is none, or too large for the memory.
+
+    A large JPEG is loaded smaller, but with at least `size` pixels in height and width.
+    """
     if isinstance(file, io.BufferedIOBase):
         file = file if file.seekable() else read_pipe(file)
     elif not os.path.isfile(file):
@@ -93,7 +96,7 @@ def open_picture(file: File) -> Image.Image:
     except Exception as error:  # each format has its own ways to be broken
         raise broken(error) from error
     check_size(picture)
-    picture.draft("L", (LOADED_SIZE, LOADED_SIZE))  # loads a smaller version of a JPEG
+    picture.draft("L", (size, size))  # loads a smaller version of a JPEG
     return picture
 
 
@@ -162,7 +165,9 @@ def too_large(limit: int) -> Failure:
 MOST_PAGES = 100  # are looked at, the first of a file
 
 
-def find_on_pages(source: Source, find: Callable[[Image.Image], Found]) -> tuple[Found, str | None]:
+def find_on_pages(
+    source: Source, find: Callable[[Image.Image], Found], size: int = LOADED_SIZE
+) -> tuple[Found, str | None]:
     """Return what `find` finds on the first page of `source` that is not blank, and a note.
 
     The note says which page that is; it is None if there are no others. A page is blank if `find`
@@ -171,7 +176,7 @@ def find_on_pages(source: Source, find: Callable[[Image.Image], Found]) -> tuple
     """
     if not isinstance(source, FILES):
         return find(load_picture(source)), None
-    with open_picture(source) as picture:
+    with open_picture(source, size) as picture:
         count = count_pages(picture)
         number = 1
         while True:

@@ -17,17 +17,18 @@ class Piece(NamedTuple):
     box: Box
 
 
-MOST_PIECES = 20  # only so many are looked at
+MOST_PIECES = 20  # only so many are looked at ...
+MOST_ON_PAGE = 300  # ... or so many, if all of the digits are wanted
 LEAST_MASS = 0.01  # of the heaviest piece's mass: lighter ones are specks
 
 
-def heaviest_pieces(ink: Tensor) -> list[Piece]:
-    """Return the pieces of `ink` (H, W) with the most ink: the heaviest first, flat lines last."""
+def heaviest_pieces(ink: Tensor, most: int = MOST_PIECES) -> list[Piece]:
+    """Return the `most` pieces of `ink` (H, W) with the most ink: the heaviest first, flat lines last."""
     labels = label_components(is_inked(ink))
     masses = labels.flatten().bincount(ink.flatten())
     masses[0] = 0  # what is no ink
     pieces = []
-    for label in masses.argsort(descending=True)[:MOST_PIECES].tolist():
+    for label in masses.argsort(descending=True)[:most].tolist():
         mass = masses[label].item()
         if mass > LEAST_MASS * masses.max():
             mask = labels == label

@@ -1,0 +1,55 @@
+"""A picture with a box around each of its digits, and the answer beside it."""
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+
+from digit_reader.gray import to_gray
+from digit_reader.numbers import PAGE_SIZE, Digit
+from mnist_classifier import Failure, write_files
+
+SUFFIX = ".digits.png"  # comes after the name of the picture
+SOFTWARE = "digit_reader"  # what such a file says that it was written by
+FONT_SIZE = 0.4  # of a digit's height
+SURE_COLOUR = (0, 130, 0)
+UNSURE_COLOUR = (220, 0, 0)
+
+
+def draw_boxes(picture: Image.Image, digits: Sequence[Digit]) -> Image.Image:
+    """Return `picture` in grey with `digits` on it, green where they are sure, or else red."""
+    pixels = to_gray(picture, PAGE_SIZE).clamp(0, 255).to(torch.uint8)
+    drawn = Image.fromarray(pixels.numpy()).convert("RGB")
+    draw = ImageDraw.Draw(drawn)
+    for digit in digits:
+        left, right = (round(share * drawn.width) for share in digit.box[::2])
+        top, bottom = (round(share * drawn.height) for share in digit.box[1::2])
+        colour = SURE_COLOUR if digit.sure else UNSURE_COLOUR
+        draw.rectangle((left, top, right, bottom), outline=colour)
+        font = ImageFont.load_default(max(10, FONT_SIZE * (bottom - top)))
+        draw.text((right, bottom), str(digit.digit), colour, font, anchor="ld")
+    return drawn
+
+
+def write_drawing(drawn: Image.Image, path: Path) -> None:
+    """Write a drawing as a PNG file; raise Failure if there is a file that is no drawing."""
+    if os.path.lexists(path) and not is_drawing(path):
+        raise Failure(f"{path} is no drawing of this program: move it, so that one can be written")
+    mark = PngInfo()
+    mark.add_text("Software", SOFTWARE)
+    file = io.BytesIO()
+    drawn.save(file, "PNG", pnginfo=mark)
+    write_files(path.parent, {path.name: file.getvalue()})
+
+
+def is_drawing(path: Path) -> bool:
+    """Tell whether a file is a drawing that this program wrote."""
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            return picture.info.get("Software") == SOFTWARE
+    except OSError:  # of another format, or no file
+        return False

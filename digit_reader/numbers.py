@@ -1,0 +1,201 @@
+"""The whole way from a picture of numbers to all of its digits."""
+
+import itertools
+import math
+from typing import NamedTuple
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from digit_reader.digit import to_image
+from digit_reader.frames import remove_frames
+from digit_reader.geometry import Box
+from digit_reader.gray import to_gray
+from digit_reader.ink import find_ink, polarity_of, to_grid
+from digit_reader.lines import as_piece, cut_in_two, find_digits, in_lines, usual_height
+from digit_reader.picture import GRID, Source, find_on_pages
+from digit_reader.pieces import MOST_ON_PAGE, Piece, joint_box
+from digit_reader.reader import CLOSE_POLARITY, RIGHT_IF_CLOSE, SURE, read_digit
+from mnist_classifier import predict
+
+
+class Digit(NamedTuple):
+    """One of the digits of a picture."""
+
+    digit: int
+    probability: float
+    line: int  # from 0, the uppermost
+    box: tuple[float, float, float, float]  # left, top, right, bottom: shares of width and height
+    image: Tensor  # (1, 28, 28), 0 to 1: what the network saw
+    note: str | None  # why it may not be one digit
+
+    @property
+    def sure(self) -> bool:
+        """Whether you need not look yourself."""
+        return self.probability >= SURE and self.note is None
+
+
+class Page(NamedTuple):
+    """What is written in a picture."""
+
+    ink: Tensor  # (H, W), 0 to 1
+    digits: list[list[Piece]]  # the parts of each, in no order
+    height: int  # of most digits, in pixels
+    polarity_is_sure: bool
+    around: Box  # what of the picture it is, in pixels of that
+    scale: float  # pixels of the ink for each of the picture
+
+    def place_of(self, box: Box) -> Box:
+        """Return where a `box` on the ink is in the picture."""
+        top, left, bottom, right = self.around
+        box = Box(*(round(side / self.scale) for side in box))
+        return Box(
+            max(top, top + box.top),
+            max(left, left + box.left),
+            min(bottom, top + box.bottom),
+            min(right, left + box.right),
+        )
+
+
+class Answer(NamedTuple):
+    """What one digit on a page is read as."""
+
+    digit: int
+    probability: float
+    image: Tensor  # (1, 28, 28), 0 to 1
+    box: Box  # in pixels of the page
+    note: str | None = None
+
+
+def read_digits(source: Source, model: nn.Module) -> list[Digit]:
+    """Read all digits in `source` with a network on the CPU: line by line, from left to right.
+
+    Takes and raises what `read_digit` does, and answers the same where there is one digit.
+    """
+    digits, page = find_on_pages(source, lambda picture: read_picture(picture, model), PAGE_SIZE)
+    return [add_note(digit, page) for digit in digits] if page else digits
+
+
+def add_note(digit: Digit, note: str) -> Digit:
+    """Return `digit` with one more note."""
+    return digit._replace(note=f"{note}; {digit.note}" if digit.note else note)
+
+
+def read_picture(picture: Image.Image, model: nn.Module) -> list[Digit]:
+    """Read all digits in `picture`, in reading order."""
+    pixels = to_gray(picture, PAGE_SIZE)
+    page = find_page(pixels)
+    if page is None:
+        digit, probability, image, note = read_digit(picture, model)
+        return [Digit(digit, probability, 0, (0, 0, 1, 1), image, note)]
+    answers = read_page(page, model)
+    if len(answers) == 1:
+        alone = read_digit(picture, model)
+        note = alone.note or answers[0].note
+        answers = [Answer(alone.digit, alone.probability, alone.image, answers[0].box, note)]
+    digits = []
+    for line, places in enumerate(in_lines([answer.box for answer in answers])):
+        for answer in [answers[place] for place in places]:
+            box = page.place_of(answer.box).shares_of(pixels)
+            digits.append(
+                Digit(answer.digit, answer.probability, line, box, answer.image, answer.note)
+            )
+    return digits
+
+
+WIDE = 0.75  # of the usual height: what is wider is read as two digits that touch as well
+HIGH = 0.75  # of the height of both: each of two digits that touch is as high
+TOO_WIDE = 1.1  # of the usual height: what is wider is never surely one digit
+
+
+def read_page(page: Page, model: nn.Module) -> list[Answer]:
+    """Return the answers to all digits on `page`, in no order, with two where two touch."""
+    things = [[parts, *halves_of(page, parts)] for parts in page.digits]
+    flat = [parts for thing in things for parts in thing]
+    images = draw_digits(page, flat)
+    digits, probabilities = predict(model, images)
+    trust = 1 if page.polarity_is_sure else RIGHT_IF_CLOSE
+    boxes = [joint_box(parts) for parts in flat]
+    answers = map(Answer, digits.tolist(), (trust * probabilities).tolist(), images, boxes)
+    result = []
+    for thing in things:
+        whole, *halves = itertools.islice(answers, len(thing))
+        result += one_or_two(whole, halves, page.height)
+    return result
+
+
+def halves_of(page: Page, parts: list[Piece]) -> list[list[Piece]]:
+    """Return what may be two digits that touch, or nothing if these `parts` are not so wide."""
+    is_wide = joint_box(parts).width > WIDE * page.height
+    return cut_in_two(page.ink, parts) if is_wide else []
+
+
+def one_or_two(whole: Answer, halves: list[Answer], height: int) -> list[Answer]:
+    """Return the `halves` of a thing if they are surely two digits, or else the `whole`."""
+    probability = min((half.probability for half in halves), default=0.0)
+    are_high = all(half.box.height >= HIGH * whole.box.height for half in halves)
+    if are_high and probability >= SURE and probability > whole.probability:
+        note = "may be one digit" if whole.probability >= SURE else None
+        return [half._replace(note=note) for half in halves]
+    if whole.box.width > TOO_WIDE * height:
+        return [whole._replace(note="may be two digits that touch")]
+    return [whole]
+
+
+PAGE_SIZE = 4 * GRID  # pixels: a large picture is shrunk to one to two times this
+FINE = 64  # pixels: digits that are less high are looked at once more, on a finer grid
+ROOM = 2.0  # of their height: so far around all digits is looked at then
+
+
+def find_page(pixels: Tensor) -> Page | None:
+    """Return what is written in grey values (H, W), 0 to 255, or None if nothing stands out."""
+    page = look_at_page(pixels, Box(0, 0, *pixels.shape), GRID)
+    if page is None or page.height >= FINE:
+        return page
+    room = round(ROOM * page.height)
+    top, left, bottom, right = joint_box([part for digit in page.digits for part in digit])
+    around = page.place_of(Box(top - room, left - room, bottom + room, right + room))
+    side = math.isqrt(around.height * around.width) * page.scale * FINE / page.height
+    finer = look_at_page(pixels, around, min(PAGE_SIZE, round(side)))
+    return finer or page
+
+
+LEAST_HEIGHT = 5  # pixels of the grid: what is usually less high is noise; so are too many pieces
+
+
+def look_at_page(pixels: Tensor, around: Box, side: int) -> Page | None:
+    """Return what is written in a box of grey values (H, W) on a grid of about side x side."""
+    part = around.crop(pixels)
+    grid = to_grid(part, side)
+    polarity = polarity_of(grid)
+    ink = find_ink(grid if polarity >= 0 else 255 - grid)
+    for layer, pieces in reversed(remove_frames(ink, several=True)):
+        digits = find_digits(pieces)
+        height = usual_height([piece for digit in digits for piece in digit])
+        if height >= LEAST_HEIGHT and len(pieces) < MOST_ON_PAGE:
+            scale = max(grid.shape) / max(part.shape)
+            return Page(layer, digits, height, abs(polarity) > CLOSE_POLARITY, around, scale)
+    return None
+
+
+def draw_digits(page: Page, digits: list[list[Piece]]) -> Tensor:
+    """Return the images (N, 1, 28, 28) of `digits` on `page`, each without its neighbours."""
+    all_strokes = torch.zeros_like(page.ink, dtype=torch.bool)
+    for part in [part for digit in page.digits for part in digit]:
+        all_strokes |= part.mask
+    return torch.stack([draw_digit(page.ink, all_strokes, digit) for digit in digits])
+
+
+AROUND = 6  # pixels around a digit that `to_image` needs
+
+
+def draw_digit(ink: Tensor, all_strokes: Tensor, parts: list[Piece]) -> Tensor:
+    """Return the image (1, 28, 28) of the digit of these `parts` of `ink` (H, W)."""
+    top, left, bottom, right = joint_box(parts)
+    around = Box(max(0, top - AROUND), max(0, left - AROUND), bottom + AROUND, right + AROUND)
+    ink = around.crop(ink)
+    parts = [as_piece(ink, around.crop(part.mask)) for part in parts]
+    mine = torch.stack([part.mask for part in parts]).any(dim=0)
+    neighbours = around.crop(all_strokes) & ~mine
+    return to_image(ink * ~neighbours, parts)

@@ -1,0 +1,218 @@
+"""Pictures of several digits: what is found, and in what order it is read."""
+
+import itertools
+import json
+import math
+import random
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image, ImageChops
+
+from digit_reader import read_digit, read_digits
+from digit_reader.__main__ import main, text_of
+from digit_reader.geometry import Box
+from digit_reader.lines import in_lines
+from mnist_classifier import Failure, predict
+from tests.drawn_digits import SegmentReader, draw_digits
+from tests.reader.redraw import KINDS, STRANGE_KINDS, disturb, strange
+from tests.reader.redraw_numbers import NUMBER_KINDS, distance, draw_page
+from tests.reader.sevens import draw, draw_seven
+
+MODEL = SegmentReader()
+DIGITS = draw_digits(60, seed=3)
+
+
+def sevens(*places: tuple[int, int], size: tuple[int, int] = (420, 330)) -> Image.Image:
+    """Sevens of 60x80 pixels, so far right and down."""
+    picture = Image.new("L", size, 255)
+    for right, down in places:
+        one = ImageChops.offset(draw_seven(size=size), right - 30, down - 50)
+        picture = ImageChops.darker(picture, one)
+    return picture
+
+
+TWO_LINES = sevens((30, 30), (130, 30), (230, 30), (30, 180), (130, 180))
+
+
+def test_a_page_is_read_line_by_line():
+    digits = read_digits(TWO_LINES, MODEL)
+    assert text_of(digits) == "777 77"
+    assert [digit.line for digit in digits] == [0, 0, 0, 1, 1]
+    for digit, (left, top) in zip(digits, ((30, 30), (130, 30), (230, 30)), strict=False):
+        expected = (left / 420, top / 330, (left + 60) / 420, (top + 80) / 330)
+        assert digit.box == pytest.approx(expected, abs=0.02)
+        assert digit.image.shape == (1, 28, 28)
+        assert digit.sure
+
+
+@pytest.mark.parametrize("kind", sorted(set(NUMBER_KINDS) - {"slanted"}))
+def test_drawn_numbers_are_read(kind):
+    rng = random.Random(1)
+    page = draw_page(DIGITS, kind, rng)
+    assert distance(text_of(read_digits(page.picture, MODEL)), page.text) <= 1
+
+
+@pytest.mark.parametrize("degrees", [-10, 0, 10])
+def test_lines_may_go_up_or_down(degrees):
+    slope = math.tan(math.radians(degrees))
+    places = [(row, column) for row in range(3) for column in range(8)]
+    boxes = []
+    for row, column in places:
+        top = round(500 + 60 * row + 50 * column * slope)
+        boxes.append(Box(top, 50 * column, top + 40, 50 * column + 30))
+    order = random.Random(0).sample(range(24), 24)
+    lines = in_lines([boxes[place] for place in order])
+    assert [[order[place] for place in line] for line in lines] == [
+        list(range(8)),
+        list(range(8, 16)),
+        list(range(16, 24)),
+    ]
+
+
+SAME_NUMBERS = {
+    "specks": draw(TWO_LINES.copy(), "ellipse", (350, 60, 362, 72), 0),
+    "a line below": draw(TWO_LINES.copy(), "line", (20, 300, 330, 304), 0, 4),
+    "a line across the page": draw(TWO_LINES.copy(), "line", (0, 145, 420, 145), 0, 3),
+    "a frame round all": draw(TWO_LINES.copy(), "rectangle", (8, 8, 405, 320), None, 0, 5),
+    "a frame round each line": draw(
+        draw(TWO_LINES.copy(), "rectangle", (8, 8, 405, 135), None, 0, 5),
+        "rectangle",
+        (8, 155, 405, 320),
+        None,
+        0,
+        5,
+    ),
+    "larger": TWO_LINES.resize((1680, 1320)),
+}
+
+
+@pytest.mark.parametrize("kind", SAME_NUMBERS)
+def test_what_is_no_digit_is_left_out(kind):
+    assert text_of(read_digits(SAME_NUMBERS[kind], MODEL)) == "777 77"
+
+
+def test_more_than_twenty_digits_are_read():
+    places = list(itertools.product(range(20, 1000, 100), (20, 140, 260)))
+    digits = read_digits(sevens(*places, size=(1020, 380)), MODEL)
+    assert text_of(digits) == "7777777777 7777777777 7777777777"
+
+
+def test_all_digits_are_read_at_once(monkeypatch):
+    batches = []
+
+    def watched(model, images):
+        batches.append(len(images))
+        return predict(model, images)
+
+    monkeypatch.setattr("digit_reader.numbers.predict", watched)
+    read_digits(TWO_LINES, MODEL)
+    assert len(batches) == 1
+
+
+class OneOrTwo(torch.nn.Module):
+    """Reads a 1 in what is narrow, and is so sure of an 8 in what is wide."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.odds = 9 * probability / (1 - probability)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        is_wide = (images > 0.4).any(dim=2).sum(dim=(1, 2)) > 10
+        logits = torch.zeros(len(images), 10)
+        logits[~is_wide, 1] = 20.0
+        logits[is_wide, 8] = math.log(self.odds)
+        return logits
+
+
+def touching() -> Image.Image:
+    """Two upright strokes, 76 pixels apart and 100 high, with a line from one to the other."""
+    picture = draw(Image.new("L", (200, 160), 255), "rectangle", (50, 30, 64, 130), 0)
+    picture = draw(picture, "rectangle", (126, 30, 140, 130), 0)
+    picture = draw(picture, "rectangle", (64, 76, 126, 83), 0)
+    return draw(picture, "rectangle", (92, 70, 98, 78), 255)  # thinnest in the middle
+
+
+def test_two_digits_that_touch_are_split_if_both_halves_are_sure():
+    digits = read_digits(touching(), OneOrTwo(0.6))
+    assert text_of(digits) == "11"
+    assert all(digit.sure for digit in digits)
+
+
+def test_if_one_digit_is_as_sure_the_halves_are_not():
+    digits = read_digits(touching(), OneOrTwo(0.98))
+    assert not all(digit.sure for digit in digits)
+
+
+def test_something_too_wide_is_never_surely_one_digit():
+    wide = draw(sevens((30, 30), (130, 30)), "rectangle", (50, 103, 150, 109), 0)
+    digits = read_digits(wide, MODEL)
+    assert not all(digit.sure for digit in digits)
+
+
+def test_where_there_is_one_digit_it_is_read_as_without_all():
+    rng = random.Random(5)
+    pictures = [disturb(DIGITS.images[n].squeeze(), kind, rng) for n, kind in enumerate(KINDS)]
+    pictures += [
+        strange(DIGITS.images[n].squeeze(), kind, rng) for n, kind in enumerate(STRANGE_KINDS)
+    ]
+    for picture in pictures:
+        (digit,) = read_digits(picture, MODEL)
+        reading = read_digit(picture, MODEL)
+        assert (digit.digit, digit.probability) == (reading.digit, reading.probability)
+
+
+def test_a_page_without_digits_is_blank():
+    for picture in (Image.new("L", (300, 200), 255), Image.effect_noise((300, 300), 20)):
+        with pytest.raises(Failure, match="blank"):
+            read_digits(picture, MODEL)
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch) -> Path:
+    """A picture of two lines in the current folder, and a reader that needs no training."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("digit_reader.__main__.load_model", lambda path: MODEL)
+    TWO_LINES.save("page.png")
+    return tmp_path / "page.png"
+
+
+def test_all_digits_are_a_line_of_the_table(page, capsys):
+    assert main(["--all", "page.png"]) == 0
+    out, err = capsys.readouterr()
+    assert re.fullmatch(r"page\.png\t777 77\t[01]\.\d{4}\t\n", out)
+    assert err == ""
+
+
+def test_all_digits_are_an_object_of_json_with_their_boxes(page, capsys):
+    assert main(["--all", "--json", "page.png", "missing.png"]) == 1
+    answer, failure = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (answer["file"], answer["text"], answer["sure"]) == ("page.png", "777 77", True)
+    assert [digit["line"] for digit in answer["digits"]] == [0, 0, 0, 1, 1]
+    assert answer["digits"][0]["box"] == pytest.approx(
+        [30 / 420, 30 / 330, 90 / 420, 110 / 330], abs=0.02
+    )
+    assert (failure["digit"], failure["note"]) == (None, "no such file")
+
+
+def test_the_preview_of_all_digits_is_a_picture_beside_theirs(page, capsys):
+    for _ in range(2):  # its own drawing is written over
+        assert main(["--all", "--preview", "page.png"]) == 0
+    with Image.open("page.png.digits.png") as drawn:
+        assert drawn.size == TWO_LINES.size
+        green = [pixel for _, pixel in drawn.getcolors(10_000) if pixel[1] > pixel[0] + 50]
+    assert green
+    capsys.readouterr()
+    assert main(["--all", str(page.parent)]) == 0  # which does not read the drawing
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_the_preview_is_never_written_over_another_file(page, capsys):
+    other = Path("page.png.digits.png")
+    for content in (b"somebody's", page.read_bytes()):
+        other.write_bytes(content)
+        assert main(["--all", "--preview", "page.png"]) == 1
+        assert "move it" in capsys.readouterr().err
+        assert other.read_bytes() == content
