@@ -73,10 +73,8 @@ def has_size_of_digit(box: Box, height: int) -> bool:
     return is_high and box.size >= LEAST_SIDE * height
 
 
-SHARED_WIDTH = (
-    0.5  # of the narrower one's width: strokes of one digit, as of a 4, share as much ...
-)
-SHARED_HEIGHT = 0.3  # ... and of the lower one's height as much
+SHARED_WIDTH = 0.5  # of the narrower one's width: strokes of one digit, as of a 4, share as much
+SHARED_HEIGHT = 0.3  # of the lower one's height: and as much of this
 
 
 def overlap(one: Box, other: Box) -> bool:
