@@ -51,7 +51,7 @@ class Page:
             for kind, place in zip(kinds, stroke, strict=True):
                 event = {"type": kind, "touchPoints": [self.on_screen(place)]}
                 self.browser.post("Input.dispatchTouchEvent", **event)
-            self.browser.post("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+            self.browser.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
         self.browser.settle()
 
     def press(self, *keys: str, control: bool = False) -> None:
