@@ -89,7 +89,7 @@ def pictures_in(folder: str) -> Iterator[str]:
 
 def open_standard_input(path: str) -> File:
     """Return `path` or, if it stands for standard input, that."""
-    if path != STANDARD_INPUT or sys.stdin is None:  # None: closed, as by <&-
+    if path != STANDARD_INPUT:
         return path
     return open(sys.stdin.fileno(), "rb", closefd=False)
 
@@ -103,6 +103,8 @@ def preview(image: Tensor) -> Iterator[str]:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each picture, or say what is wrong with it; return the exit code."""
+    if STANDARD_INPUT in args.pictures and sys.stdin is None:  # as after <&-
+        raise Failure("standard input is closed: name a file instead of -")
     torch.set_num_threads(1)  # pictures are small: threads would mostly wait for each other
     model = load_model(args.weights or find_weights())
     if args.all:

@@ -162,7 +162,8 @@ def too_large(limit: int) -> Failure:
     return Failure(f"has more than {limit:,} pixels: save a smaller picture")
 
 
-MOST_PAGES = 100  # are looked at, the first of a file
+MOST_PAGES = 100  # are looked at, the first of a file, ...
+MOST_PAGE_PIXELS = 200_000_000  # ... until they have more than this together
 
 
 def find_on_pages(
@@ -179,12 +180,14 @@ def find_on_pages(
     with open_picture(source, size) as picture:
         count = count_pages(picture)
         number = 1
+        pixels = 0
         while True:
+            pixels += picture.width * picture.height
             try:
                 return find(picture), note_on_page(picture, number, count)
             except Blank:
                 number += 1
-                if number > min(count, MOST_PAGES):
+                if number > min(count, MOST_PAGES) or pixels > MOST_PAGE_PIXELS:
                     raise
             turn_to_page(picture, number)
 

@@ -138,7 +138,9 @@ def test_a_dash_stands_for_standard_input(pictures, capsys, monkeypatch):
 
 def test_a_closed_standard_input_is_one_line(pictures, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", None)
-    assert answer(capsys, "-") == (1, [], ["error: -: no such file"])
+    error = "error: standard input is closed: name a file instead of -"
+    assert answer(capsys, "my seven.png", "-") == (1, [], [error])
+    assert answer(capsys, "--all", "-") == (1, [], [error])
 
 
 def test_json_has_a_line_for_each_picture_with_the_same_names_in_all(pictures, capsys):

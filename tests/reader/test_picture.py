@@ -188,9 +188,14 @@ def test_the_first_page_that_is_not_blank_is_read_and_a_note_says_which(kind):
 def test_pages_that_are_all_blank_are_blank_and_not_too_many_are_looked_at(monkeypatch):
     with pytest.raises(Failure, match="blank"):
         to_mnist(save_pages("TIFF", WHITE, WHITE))
-    monkeypatch.setattr("digit_reader.picture.MOST_PAGES", 2)
-    with pytest.raises(Failure, match="blank"):
-        to_mnist(save_pages("TIFF", WHITE, WHITE, SEVEN))
+    file = save_pages("TIFF", WHITE, WHITE, SEVEN)
+    for limit, most in (("MOST_PAGES", 3), ("MOST_PAGE_PIXELS", 2 * 200 * 160)):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"digit_reader.picture.{limit}", most)
+            to_mnist(file)
+            patch.setattr(f"digit_reader.picture.{limit}", most - 1)
+            with pytest.raises(Failure, match="blank"):
+                to_mnist(file)
 
 
 def test_a_later_page_has_the_same_limit_of_pixels(monkeypatch):
