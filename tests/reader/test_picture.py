@@ -1,5 +1,6 @@
 """Files, pictures of Pillow's and arrays: what the reader takes, and how it refuses the rest."""
 
+import gc
 import io
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from digit_reader import read_digit, to_mnist
 from digit_reader.files import BEGINNINGS, BRANDS
+from digit_reader.picture import open_picture
 from mnist_classifier import Failure
 from tests.drawn_digits import SegmentReader
 from tests.reader.sevens import draw_seven
@@ -62,8 +64,12 @@ def test_what_is_open_for_reading_bytes_is_read_like_a_file(kind):
 
 def test_a_pipe_without_end_is_refused(monkeypatch):
     monkeypatch.setattr("digit_reader.picture.MAX_BYTES", 1000)
+    with pytest.raises(Failure, match="has only zeros"):
+        to_mnist(Pipe(bytes(1000)))
+    pipe = Pipe(bytes(5000))
     with pytest.raises(Failure, match="more than 1,000 bytes"):
-        to_mnist(Pipe(bytes(1001)))
+        to_mnist(pipe)
+    assert pipe.tell() == 1001  # no more is kept in memory
 
 
 def test_a_path_has_the_limits_and_formats_of_the_command_line(tmp_path):
@@ -75,6 +81,32 @@ def test_a_path_has_the_limits_and_formats_of_the_command_line(tmp_path):
         read_digit(tmp_path / "seven.eps", SegmentReader())
     with pytest.raises(Failure, match="no such file"):
         read_digit(tmp_path / "missing.png", SegmentReader())
+
+
+def test_a_size_that_pillow_itself_refuses_is_too_large():
+    with pytest.raises(Failure, match="has more than 100,000,000 pixels: save a smaller picture"):
+        to_mnist(io.BytesIO(b"P6 50000 50000 255\n"))
+
+
+def test_a_large_jpeg_is_loaded_smaller_but_not_too_small():
+    draw_seven(size=(2000, 1600)).save(file := io.BytesIO(), "JPEG")
+    with open_picture(file, 384) as picture:
+        assert picture.size == (500, 400)
+
+
+def test_a_phones_jpeg_may_be_as_large_as_any_jpeg(monkeypatch):
+    file = save_pages("MPO", SEVEN, WHITE)
+    monkeypatch.setattr("digit_reader.picture.MAX_PIXELS", 1)
+    assert read_digit(file, SegmentReader()).digit == 7
+
+
+def test_a_file_that_is_too_large_is_closed(tmp_path, monkeypatch, recwarn):
+    SEVEN.save(tmp_path / "seven.png")
+    monkeypatch.setattr("digit_reader.picture.MAX_PIXELS", 1)
+    with pytest.raises(Failure, match="more than 1 pixels"):
+        to_mnist(tmp_path / "seven.png")
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0), (5, 0, 3)])
@@ -91,6 +123,7 @@ NO_PICTURES = {  # and what the message calls them
     "ndarray of float64 (160, 200)": GREY / 255,
     "ndarray of bool (160, 200)": GREY > 0,
     "ndarray of uint8 (3, 160, 200)": COLOURS.transpose(2, 0, 1),
+    "ndarray of uint8 (160, 200, 4)": numpy.dstack([COLOURS, GREY]),
     "ndarray of uint8 (784,)": GREY.flatten()[:784],
     "ndarray of uint8 (2, 160, 200, 3)": numpy.stack([COLOURS, COLOURS]),
     "Tensor of torch.float32 (160, 200)": torch.tensor(GREY) / 255,
