@@ -68,6 +68,7 @@ def test_answers_do_not_wait_longer_than_they_may_and_pictures_are_taken_when_ne
     assert isinstance(next(answers), Reading)
     assert (len(taken), model.batches) == (3, [3])
     assert len(list(answers)) == 5
+    assert model.batches == [3, 3]
 
 
 def test_nothing_but_failures_asks_the_network_nothing():
