@@ -266,6 +266,7 @@ def test_the_page_before_one_that_is_cut_off_is_read():
     assert read_digit(io.BytesIO(content[: beginning + 5]), SegmentReader()).digit == 7
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_the_first_page_of_a_scan_that_is_cut_off_is_read():
     content = save_pages("TIFF", SEVEN, SEVEN.resize((300, 240)), WHITE).getvalue()
     for share in (0.3, 0.5, 0.7, 0.9):
