@@ -134,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def path(text: str) -> Path:
+def expanded_path(text: str) -> Path:
     """Return the path that `text` means; shells leave the ~ in --option=~/folder to us."""
     return Path(os.path.expanduser(text))
 
@@ -148,9 +148,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--to", choices=["onnx", "int8"], required=True, help="with floats, or with 8 bits")
-    add("--output", type=path, default="digits.onnx", help="file to write")
-    add("--weights", type=path, help="of the network; else as the reader finds them")
-    add("--data-dir", type=path, default="data", help="where MNIST is: int8 needs it")
+    add("--output", type=expanded_path, default="digits.onnx", help="file to write")
+    add("--weights", type=expanded_path, help="of the network; else as the reader finds them")
+    add("--data-dir", type=expanded_path, default="data", help="where MNIST is: int8 needs it")
     args = parser.parse_args(argv)
     if args.output.suffix != ".onnx":
         parser.error(f"--output has to end in .onnx, not be {args.output}")

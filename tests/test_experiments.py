@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import mnist_classifier as mc
-from experiments import folds, one_fold, processes, published_recipe, seeds, times
+from experiments import folds, hard_digits, one_fold, processes, published_recipe, seeds, times
 from experiments.folds import DEFAULT, Pair, Result
 from tests.drawn_digits import draw_digits
 
@@ -296,6 +296,35 @@ def test_seeds_of_other_options_are_not_mixed(folder, trained_seeds, capsys):
 def test_options_that_cannot_be_passed_on_are_refused(option):
     with pytest.raises(SystemExit, match="^2$"):
         seeds.parse_args([option])
+
+
+# --- hard digits ---
+def test_what_all_networks_misread_is_told_from_what_one_does(monkeypatch, capsys):
+    monkeypatch.setattr(hard_digits, "DISPUTED", (1, 3))
+    labels = torch.tensor([0, 1, 2, 3])
+    first = torch.eye(10)[[0, 7, 8, 3]] * 0.6
+    second = torch.eye(10)[[0, 7, 2, 3]] * 0.9
+    hard_digits.print_hard_digits(torch.stack([first, second]), labels)
+    assert capsys.readouterr().out.splitlines() == [
+        "networks: 2, with a mean accuracy of 62.500%",
+        "misread by at least one: 2, by all: 1",
+        "the mean of their probabilities misreads 1: an accuracy of 75.00%",
+        "of 2 disputed labels, all misread 1, at least one 1",
+        "misread by all: image, label, answer of the mean and its probability",
+        "    1  1  7  0.75  disputed",
+    ]
+
+
+def test_the_networks_of_all_seeds_are_asked(folder, monkeypatch, capsys):
+    digits = draw_digits(20, seed=1)
+    monkeypatch.setattr(mc, "load_digits", lambda *_: digits)
+    assert hard_digits.main(["--name=short"]) == 1
+    assert "run experiments.seeds first" in capsys.readouterr().err
+    for seed in range(3):
+        Path("runs/short", str(seed)).mkdir(parents=True)
+        torch.save(mc.SmallCNN().state_dict(), Path("runs/short", str(seed), mc.WEIGHTS_FILE))
+    assert hard_digits.main(["--name=short"]) == 0
+    assert capsys.readouterr().out.startswith("networks: 3, ")
 
 
 # --- times ---

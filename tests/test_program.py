@@ -218,7 +218,7 @@ def test_where_nothing_limits_a_process_half_of_all_processors_work(monkeypatch)
 @pytest.mark.skipif(not shutil.which("taskset"), reason="there is no taskset here")
 def test_processors_that_the_process_may_not_use_do_not_count():
     code = "import mnist_classifier as mc; print(mc.default_threads())"
-    limited = f"import os; os.environ.pop('OMP_NUM_THREADS'); {code}"
+    limited = f"import os; os.environ.pop('OMP_NUM_THREADS', None); {code}"
     command = ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0))), sys.executable]
     found = subprocess.check_output([*command, "-c", limited], text=True, cwd=ROOT)
     assert found == "1\n"

@@ -1,0 +1,128 @@
+"""Read other collections of handwritten digits with the reader.
+
+    python -m elsewhere.far_ground digits.csv.gz zip.test.gz semeion.data
+
+The files are those of scikit-learn, of the United States Postal Service (USPS), and of the Semeion
+research centre. README.md, beside this file, tells where they come from. Their digits have 8x8 or
+16x16 pixels, so that each is enlarged and laid on paper first, as a small scan would be.
+"""
+
+import argparse
+import gzip
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor, nn
+from torchvision.transforms.v2.functional import to_pil_image  # type: ignore[import-untyped]
+
+import mnist_classifier as mc
+from digit_reader import SURE, Reading, read_digit
+
+DIGIT_SIZE = 160  # pixels, of an enlarged digit
+MARGIN = 40  # pixels of paper on each side
+
+
+def load_collection(path: Path) -> tuple[Tensor, Tensor]:
+    """Return images (N, size, size), 0 to 1, the background, to ink, and labels (N,).
+
+    The name of `path` tells which collection it is. Raises Failure if it is none of the three, or
+    has other content.
+    """
+    try:
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", encoding="ascii") as file:
+            rows = torch.tensor([[*map(float, line.replace(",", " ").split())] for line in file])
+        if path.name.startswith("digits"):  # 0 to 16, and the label
+            return to_squares(rows[:, :-1] / 16), rows[:, -1].long()
+        if path.name.startswith("zip"):  # the label, and -1 to 1
+            return to_squares((rows[:, 1:] + 1) / 2), rows[:, 0].long()
+        if path.name.startswith("semeion"):  # 0 or 1, and ten places, of which the label's is 1
+            return to_squares(rows[:, :-10]), rows[:, -10:].argmax(dim=1)
+    except (OSError, EOFError, ValueError, RuntimeError) as error:
+        raise mc.Failure(f"cannot read {path} ({mc.one_line(error)})") from error
+    raise mc.Failure(f"{path} is not called digits..., zip... or semeion...")
+
+
+def to_squares(pixels: Tensor) -> Tensor:
+    """Return images (N, size, size) of `pixels` (N, size * size)."""
+    size = round(pixels.shape[1] ** 0.5)
+    return pixels.view(-1, size, size)
+
+
+def lay_on_paper(ink: Tensor) -> Image.Image:
+    """Return a picture of the digit `ink` (size, size), 0 to 1, black on white."""
+    paper = to_pil_image(((1 - ink) * 255).round().to(torch.uint8))
+    enlarged = paper.resize((DIGIT_SIZE, DIGIT_SIZE), Image.Resampling.BICUBIC)
+    return ImageOps.expand(enlarged, MARGIN, "white")
+
+
+def nearest_neighbours(images: Tensor, labels: Tensor) -> Tensor:
+    """Return the label (N,) of the most similar other image of the collection, for each."""
+    pixels = images.flatten(1)
+    answers = []
+    for start in range(0, len(pixels), 1000):
+        distances = torch.cdist(pixels[start : start + 1000], pixels)
+        itself = torch.arange(len(distances))
+        distances[itself, start + itself] = torch.inf
+        answers.append(labels[distances.argmin(dim=1)])
+    return torch.cat(answers)
+
+
+def read_all(images: Tensor, model: nn.Module) -> list[Reading | None]:
+    """Return what the reader says to each of `images` (N, size, size), None if it is blank."""
+    readings: list[Reading | None] = []
+    for ink in images:
+        try:
+            readings.append(read_digit(lay_on_paper(ink), model))
+        except mc.Failure:
+            readings.append(None)
+    return readings
+
+
+def row_of(path: Path, model: nn.Module) -> str:
+    """Return a row of the table of README.md: how the collection in `path` is read."""
+    images, labels = load_collection(path)
+    pairs = list(zip(read_all(images, model), labels.tolist(), strict=True))
+    right = sum(reading is not None and reading.digit == label for reading, label in pairs)
+    sure = [(r, label) for r, label in pairs if r is not None and r.probability >= SURE]
+    right_and_sure = sum(reading.digit == label for reading, label in sure)
+    neighbours = (nearest_neighbours(images, labels) == labels).float().mean().item()
+    cells = [path.name, f"{len(labels):,}", f"{right / len(labels):.1%}", f"{len(sure):,}"]
+    cells += [f"{right_and_sure / max(1, len(sure)):.1%}", f"{neighbours:.1%}"]
+    return f"| {' | '.join(cells)} |"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a row for each collection; return the exit code."""
+    torch.set_num_threads(1)  # pictures are small
+    model = mc.load_model(args.weights or mc.find_weights())
+    print("| collection | digits | right | sure | right among the sure | nearest neighbour |")
+    print("|---|---|---|---|---|---|", flush=True)
+    for path in args.files:
+        print(row_of(path, model), flush=True)
+    return 0
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; exit with 2 and one line if it is wrong."""
+    parser = mc.Parser(
+        prog="elsewhere.far_ground",
+        description="Read other collections of handwritten digits with the reader.",
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="of a collection")
+    parser.add_argument(
+        "--weights", type=Path, help="of the network; else as the reader finds them"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program with the arguments `argv`; return its exit code."""
+    return mc.exit_code(run, parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""What runs the network elsewhere, a module for each runtime.
+
+Each has a function `programs(model, images, folder)`, which converts the trained `model` and
+yields a Program for each way to do so. `images` (1000, 1, 28, 28), 0 to 1, are training images for
+quantizers; files go into `folder`.
+"""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+
+
+class Program(NamedTuple):
+    """The network, converted."""
+
+    name: str
+    size: int  # bytes of its files
+    run: Callable[[Array], Array] | None  # images (N, 1, 28, 28), 0 to 1, to logits (N, 10)
+    clock: Callable[[], float] = time.perf_counter  # seconds, but for what is not the runtime's
+
+    def run_batches(self, images: Array, batch_size: int) -> Array:
+        """Return the logits of `images`, given to the runtime in batches."""
+        assert self.run is not None
+        batches = np.split(images, len(images) // batch_size)
+        return np.concatenate([self.run(batch) for batch in batches])
+
+
+def one_by_one(run: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Return a function of (N, 1, 28, 28) from one that takes a single image, (1, 1, 28, 28)."""
+    return lambda images: np.concatenate([run(image) for image in np.split(images, len(images))])

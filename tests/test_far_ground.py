@@ -1,0 +1,58 @@
+"""Other collections of digits are read from their files, and through the reader."""
+
+import gzip
+
+import pytest
+import torch
+
+import mnist_classifier as mc
+from elsewhere import far_ground
+from tests.conftest import assert_one_line
+from tests.drawn_digits import draw_digits
+
+
+def write(folder, name: str, rows: list[list[float]], separator: str = " "):
+    text = "".join(separator.join(map(str, row)) + "\n" for row in rows)
+    content = text.encode()
+    (folder / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    return folder / name
+
+
+def test_each_collection_gives_ink_from_0_to_1_and_labels(tmp_path):
+    ones = [0.0] * 7 + [1.0] + [0.0] * 2
+    files = [
+        write(tmp_path, "digits.csv.gz", [[16, 0, 8, 0, 7]], ","),
+        write(tmp_path, "zip.test.gz", [[7, 1.0, -1.0, 0.0, -1.0]]),
+        write(tmp_path, "semeion.data", [[1.0, 0.0, 0.5, 0.0, *ones]]),
+    ]
+    for file in files:
+        images, labels = far_ground.load_collection(file)
+        assert images.tolist() == [[[1.0, 0.0], [0.5, 0.0]]]
+        assert labels.tolist() == [7]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"), [("ardis.csv", [[1]]), ("zip.test", [[1, 2], [3]]), ("zip.train", [["a"]])]
+)
+def test_a_file_of_another_kind_is_refused_in_one_line(name, rows, tmp_path, capsys):
+    assert far_ground.main([str(write(tmp_path, name, rows))]) == 1
+    assert_one_line(capsys.readouterr().err, name)
+
+
+def test_the_nearest_neighbour_is_another_image():
+    images = torch.tensor([0.0, 0.1, 5.0, 5.1]).view(4, 1, 1).expand(4, 2, 2)
+    labels = torch.tensor([1, 2, 3, 4])
+    assert far_ground.nearest_neighbours(images, labels).tolist() == [2, 1, 4, 3]
+
+
+def test_the_reader_sees_the_digits_of_a_collection(finished_run, tmp_path):
+    digits = draw_digits(30, seed=3)
+    images = torch.nn.functional.avg_pool2d(digits.scaled()[:, :, 2:26, 2:26], 2)[:, 0]
+    rows = [
+        [int(label), *(2 * image.flatten() - 1).tolist()]
+        for image, label in zip(images, digits.labels, strict=True)
+    ]
+    row = far_ground.row_of(write(tmp_path, "zip.test.gz", rows), mc.load_model(finished_run))
+    cells = row.strip("| ").split(" | ")
+    assert cells[:2] == ["zip.test.gz", "30"]
+    assert float(cells[2].rstrip("%")) >= 80
