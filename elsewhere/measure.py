@@ -44,7 +44,7 @@ SINGLE = 20  # images in a round, one after the other
 MANY = 1000  # images in a round, all at once
 
 
-def make_environment(folder: Path, packages: Sequence[str]) -> Path:
+def make_environment(folder: Path, packages: Sequence[str]) -> str:
     """Make an environment in `folder` that has `packages` beside those of this one.
 
     Returns its Python.
@@ -54,7 +54,7 @@ def make_environment(folder: Path, packages: Sequence[str]) -> Path:
     scripts = Path(sysconfig.get_path("scripts", "venv", paths))
     others = Path(sysconfig.get_path("purelib", "venv", paths), "first_environment.pth")
     others.write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
-    python = scripts / Path(sys.executable).name
+    python = str(scripts / Path(sys.executable).name)
     if packages:
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, *packages], check=True)
