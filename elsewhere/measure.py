@@ -31,7 +31,6 @@ PACKAGES = {
     "onnx_runtime_js": ONNX,
     "open_vino": ("openvino==2026.4.1",),
     "lite_rt": ("litert-torch==0.10.0",),
-    "lite_rt_micro": ("litert-torch==0.10.0", "tflite-micro==0.dev20261023182759"),
     "executorch_xnnpack": ("executorch==1.5.1",),
     "ncnn_pnnx": ("ncnn==1.0.20261020", "pnnx==20261020"),
     "core_ml": ("coremltools==9.0",),
