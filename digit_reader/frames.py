@@ -38,7 +38,8 @@ def find_frame(ink: Tensor, pieces: list[Piece], several: bool) -> Tensor:
     frame = torch.zeros_like(ink)
     for piece in pieces:
         at_border = piece.mask & border
-        is_frame = any(surrounds(piece, other) for other in pieces)
+        is_cut_off = bool(at_border.any())
+        is_frame = any(surrounds(piece, other, is_cut_off) for other in pieces)
         if is_frame or (several and surrounds_several(piece, pieces)):
             frame[piece.mask] = ink[piece.mask].max()
         elif lies_along_border(piece, at_border) or is_ruled_line(piece, ink, at_border):
@@ -49,11 +50,11 @@ def find_frame(ink: Tensor, pieces: list[Piece], several: bool) -> Tensor:
 INSIDE_SIZE = 0.35  # of a frame's size: what it surrounds is at least as large, or just a speck
 
 
-def surrounds(piece: Piece, other: Piece) -> bool:
-    """Tell whether `piece` has ink on all four sides of `other`, which is not just a speck."""
+def surrounds(piece: Piece, other: Piece, is_cut_off: bool) -> bool:
+    """Tell whether `piece` is around `other`, which is not just a speck."""
     if other.box.size < INSIDE_SIZE * piece.box.size:
         return False
-    return is_around(piece, other)
+    return is_around(piece, other, is_cut_off)
 
 
 SEVERAL_SIZE = 0.1  # of the shorter side of a frame round several things: each is at least as large
@@ -66,15 +67,22 @@ def surrounds_several(piece: Piece, pieces: list[Piece]) -> bool:
     return sum(is_around(piece, other) for other in things) >= 2
 
 
-def is_around(piece: Piece, other: Piece) -> bool:
-    """Tell whether `piece` has ink on all four sides of `other`."""
-    if not other.box.is_inside(piece.box):
+def is_around(piece: Piece, other: Piece, is_cut_off: bool = False) -> bool:
+    """Tell whether `piece` has ink on all four sides of `other`.
+
+    Of a frame that is cut off by the border of the picture, a corner is enough: one of the sides
+    and either above or below.
+    """
+    if not is_cut_off and not other.box.is_inside(piece.box):
         return False
     top, left, bottom, right = other.box
     beside = piece.mask[top:bottom].any(dim=0)  # (W,)
     above_or_below = piece.mask[:, left:right].any(dim=1)  # (H,)
-    sides = (beside[:left], beside[right:], above_or_below[:top], above_or_below[bottom:])
-    return all(bool(side.any()) for side in sides)
+    sides = beside[:left].any(), beside[right:].any()
+    ends = above_or_below[:top].any(), above_or_below[bottom:].any()
+    if is_cut_off:
+        return any(sides) and any(ends)
+    return all(sides) and all(ends)
 
 
 AT_BORDER = 0.5  # of its size: a desk or a thumb has more pixels at the border

@@ -8,31 +8,36 @@ def join_parts(pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
     """Return the first of `pieces` with what belongs to the same digit, and the others."""
     parts = pieces[:1]
     others = pieces[1:]
-    while True:
-        box = joint_box(parts)
-        more = [piece for piece in others if belongs(piece, box)]
-        if not more:
-            return parts, others
-        parts = parts + more
-        others = [piece for piece in others if not belongs(piece, box)]
+    while others:
+        digit = joint_box(parts)
+        belong = [belongs(piece, digit, pieces[0]) for piece in others]
+        if not any(belong):
+            break
+        parts = parts + [piece for piece, joins in zip(others, belong, strict=True) if joins]
+        others = [piece for piece, joins in zip(others, belong, strict=True) if not joins]
+    return parts, others
 
 
-UNDERLINE_GAP = 0.03  # of the digit's size: a line below it with a larger gap is no part
-RIVAL_SIZE = 0.6  # of the digit's size: a larger thing beside it is another digit
-NEAR = 0.1  # of the digit's size: parts have a smaller gap between them ...
-STACKED_GAP = 0.25  # ... or, below a bar, one smaller than this share of the sum of their sizes
-STACKED_SIZE = 0.3  # of the digit's size: parts with such a gap are larger
+UNDERLINE_GAP = 0.03  # of the digit's size: a longer line below it with a larger gap is no part
+RIVAL_HEIGHT = 0.65  # of their height together: what shares more, beside it, is another digit
+NEAR = 0.1  # of the digit's size: parts have a smaller gap between them
+ALIKE = 0.3  # of the first piece's mass: what has more, as a dot or a segment among others, ...
+NEAR_STROKE = 1.5  # ... may have a gap so many times as wide as the thinner one's strokes
+STACKED_GAP = 0.25  # of the sum of their sizes: ... or, below a bar, a smaller one than this ...
+STACKED_SIZE = 0.3  # ... if the part is larger than this share of the digit's size
 
 
-def belongs(piece: Piece, digit: Box) -> bool:
-    """Tell whether `piece` is part of the digit that has this box so far."""
+def belongs(piece: Piece, digit: Box, first: Piece) -> bool:
+    """Tell whether `piece` is part of the digit that has this box so far, and `first` in it."""
     down, across = gaps(digit, piece.box)
     is_below = piece.box.top >= digit.bottom
-    if is_flat(piece.box) and is_below:
+    if is_below and is_flat(piece.box) and piece.box.width > digit.width:
         return across < 0 and down < UNDERLINE_GAP * digit.size
-    if across >= 0 and piece.box.size > RIVAL_SIZE * digit.size:
+    if across >= 0 and shared_height(digit, piece.box) > RIVAL_HEIGHT:
         return False  # another digit, beside this one
-    if max(down, across) < NEAR * digit.size:
+    is_alike = piece.mass > ALIKE * first.mass
+    near = NEAR_STROKE * min(piece.width, first.width) if is_alike else 0
+    if max(down, across) < max(NEAR * digit.size, near):
         return True
     upper = piece.box if piece.box.top < digit.top else digit
     is_stacked = across < 0 and down < STACKED_GAP * (digit.size + piece.box.size)
@@ -47,10 +52,19 @@ def gaps(one: Box, other: Box) -> tuple[int, int]:
     return down, across
 
 
+def shared_height(one: Box, other: Box) -> float:
+    """Return the height that two boxes share, as a share of the height that they have together."""
+    shared = min(one.bottom, other.bottom) - max(one.top, other.top)
+    return shared / (max(one.bottom, other.bottom) - min(one.top, other.top))
+
+
+LARGE = 0.6  # of the digit's height: a note says that there are higher things
+
+
 def note_on(others: list[Piece], digit: Box) -> str | None:
-    """Return a note if some of `others` are about as large as the digit in this box, or None."""
-    least_size = RIVAL_SIZE * digit.size
-    rivals = [p for p in others if not is_flat(p.box) and p.box.size > least_size]
+    """Return a note if some of `others` are about as high as the digit in this box, or None."""
+    least_height = LARGE * digit.height
+    rivals = [p for p in others if not is_flat(p.box) and p.box.height > least_height]
     if not rivals:
         return None
     return f"{len(rivals) + 1} things are as large as a digit; one is read"

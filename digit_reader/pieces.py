@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from digit_reader.geometry import Box, bounding_box
+from digit_reader.geometry import Box, bounding_box, stroke_width
 
 
 class Piece(NamedTuple):
@@ -15,24 +15,33 @@ class Piece(NamedTuple):
     mask: Tensor  # (H, W) bool
     mass: float  # the sum of its ink
     box: Box
+    width: float  # of its strokes, in pixels
 
 
-MOST_PIECES = 20  # only so many are looked at ...
+MOST_DOTS = 200  # a digit that is made of dots has fewer pieces ...
+MOST_PIECES = 20  # ... and if there are more, in noise or a text, only so many are looked at ...
 MOST_ON_PAGE = 300  # ... or so many, if all of the digits are wanted
 LEAST_MASS = 0.01  # of the heaviest piece's mass: lighter ones are specks
 
 
 def heaviest_pieces(ink: Tensor, most: int = MOST_PIECES) -> list[Piece]:
-    """Return the `most` pieces of `ink` (H, W) with the most ink: the heaviest first, flat lines last."""
+    """Return the pieces of `ink` (H, W) that are no specks: the heaviest first, flat lines last.
+
+    If there are more than MOST_DOTS, only the `most` heaviest are returned.
+    """
     labels = label_components(is_inked(ink))
     masses = labels.flatten().bincount(ink.flatten())
     masses[0] = 0  # what is no ink
+    is_heavy = masses > LEAST_MASS * masses.max()
+    heavy_labels = masses.argsort(descending=True)[: is_heavy.sum()]
+    if len(heavy_labels) > MOST_DOTS:
+        heavy_labels = heavy_labels[:most]
     pieces = []
-    for label in masses.argsort(descending=True)[:most].tolist():
-        mass = masses[label].item()
-        if mass > LEAST_MASS * masses.max():
-            mask = labels == label
-            pieces.append(Piece(mask, mass, bounding_box(mask)))
+    for label in heavy_labels.tolist():
+        mask = labels == label
+        box = bounding_box(mask)
+        width = stroke_width(box.crop(mask).float())
+        pieces.append(Piece(mask, masses[label].item(), box, width))
     return sorted(pieces, key=lambda piece: is_flat(piece.box))  # keeps the order otherwise
 
 
@@ -81,12 +90,12 @@ LEAST_SHARE = 0.02  # of the mass of all ink: a digit has at least as much; in n
 LEAST_SIZE = 8  # pixels of the grid: the longer side of a digit is at least as long
 
 
-def stands_out(ink: Tensor, pieces: list[Piece]) -> bool:
-    """Tell whether the first of the `pieces` of `ink` (H, W) can be a digit, and not noise."""
-    if not pieces:
+def stands_out(ink: Tensor, parts: list[Piece]) -> bool:
+    """Tell whether these `parts` of `ink` (H, W) can be a digit, and not noise."""
+    if not parts or joint_box(parts).size < LEAST_SIZE:
         return False
-    is_large = pieces[0].box.size >= LEAST_SIZE
-    return is_large and pieces[0].mass >= LEAST_SHARE * ink[is_inked(ink)].sum().item()
+    mass = sum(part.mass for part in parts)
+    return mass >= LEAST_SHARE * ink[is_inked(ink)].sum().item()
 
 
 def joint_box(pieces: list[Piece]) -> Box:

@@ -154,7 +154,7 @@ def look_at(pixels: Tensor) -> View | None:
     polarity = polarity_of(pixels)
     ink = find_ink(pixels if polarity >= 0 else 255 - pixels)
     for layer, pieces in reversed(remove_frames(ink)):  # the digit is inside its frames
-        if stands_out(layer, pieces):
+        if stands_out(layer, join_parts(pieces)[0]):
             return View(layer, pieces, abs(polarity) > CLOSE_POLARITY)
     return None
 

@@ -17,21 +17,8 @@ from torchvision.transforms.v2.functional import pil_to_tensor  # type: ignore[i
 
 from digit_reader import read_digit, to_mnist
 from mnist_classifier import Digits, Failure, load_digits, load_model, predict
-
-
-def draw_pen(strokes: Image.Image, blur: float, edge: float) -> Image.Image:
-    """Strokes with a clear edge where the blurred ones pass `edge`, a grey: low is a thick pen."""
-    blurred = strokes.filter(ImageFilter.GaussianBlur(blur))
-    return blurred.point([max(0, min(255, round(4 * (v - edge) + 128))) for v in range(256)])
-
-
-def as_jpeg(pixels: Tensor, noise: float, rng: random.Random) -> Image.Image:
-    """Picture of `pixels` (H, W), 0 to 255, with noise of a standard deviation of up to `noise`."""
-    generator = torch.Generator().manual_seed(rng.getrandbits(32))
-    pixels = pixels + rng.uniform(0, noise) * torch.randn(pixels.shape, generator=generator)
-    picture, file = Image.fromarray(pixels.clamp(0, 255).to(torch.uint8).numpy()), io.BytesIO()
-    picture.convert("RGB").save(file, "JPEG", quality=rng.randint(50, 95))
-    return Image.open(file)
+from tests.reader.odd_strokes import LABELS, ODD_STROKES
+from tests.reader.pens import as_jpeg, draw_pen, draw_strokes, on_page, with_room
 
 
 def redraw(digit: Tensor, rng: random.Random) -> Image.Image:
@@ -193,30 +180,6 @@ def draw_shadow(
     return 1 - rng.uniform(0.3, 0.65) * shade
 
 
-def draw_strokes(digit: Tensor, rng: random.Random) -> Image.Image:
-    """Ink of `digit` (28, 28) uint8, cut to its box of 60 to 200 pixels, in any pen."""
-    size = rng.randint(60, 200)
-    stroke = Image.fromarray(digit.numpy()).resize((280, 280), Image.Resampling.BICUBIC)
-    stroke = draw_pen(stroke, 3.5, rng.uniform(0.2, 0.7) * 255)
-    return ImageOps.contain(stroke.crop(stroke.getbbox()), (size, size))
-
-
-def with_room(ink: Image.Image, width: int, height: int) -> Image.Image:
-    """`ink` in the middle of a canvas."""
-    canvas = Image.new("L", (width, height))
-    canvas.paste(ink, ((width - ink.width) // 2, (height - ink.height) // 2))
-    return canvas
-
-
-def on_page(ink: Image.Image, rng: random.Random) -> Image.Image:
-    """Dark `ink` on a light page, with up to 0.4 of its size around it."""
-    border = rng.randint(3, 3 + round(0.4 * max(ink.size)))
-    size = ink.width + 2 * border, ink.height + 2 * border
-    page = Image.new("L", size, rng.randint(170, 250))
-    page.paste(rng.randint(10, 80), (border, border), ink)
-    return page
-
-
 def in_box(digit: Tensor, rng: random.Random) -> Image.Image:
     ink = draw_strokes(digit, rng)
     size = max(ink.size)
@@ -235,6 +198,26 @@ def in_circle(digit: Tensor, rng: random.Random) -> Image.Image:
     circle = with_room(ink, across, across)
     ImageDraw.Draw(circle).ellipse((0, 0, across - 1, across - 1), None, 255, thick)
     return on_page(circle, rng)
+
+
+def in_corner(digit: Tensor, rng: random.Random) -> Image.Image:
+    """Two sides of a box, which is cut off by the border of the picture."""
+    ink = draw_strokes(digit, rng)
+    size = max(ink.size)
+    gap, room, outside = (round(rng.uniform(0.05, 0.3) * size) for _ in range(3))
+    thick = max(2, round(rng.uniform(0.015, 0.05) * size))
+    width = outside + gap + ink.width + room
+    height = outside + gap + ink.height + room
+    left = rng.choice((outside + gap, room))
+    top = rng.choice((outside + gap, room))
+    box_left = outside if left > room else -width
+    box_top = outside if top > room else -height
+    box = (box_left, box_top, box_left + 2 * width - outside, box_top + 2 * height - outside)
+    page = Image.new("L", (width, height), rng.randint(170, 250))
+    pen = rng.randint(10, 80)
+    ImageDraw.Draw(page).rectangle(box, None, pen, thick)
+    page.paste(pen, (left, top), ink)
+    return page
 
 
 def underlined(digit: Tensor, rng: random.Random) -> Image.Image:
@@ -327,6 +310,7 @@ def off_centre(digit: Tensor, rng: random.Random) -> Image.Image:
 PHOTOGRAPHED = {
     "in box": in_box,
     "in circle": in_circle,
+    "in a corner": in_corner,
     "underlined": underlined,
     "in axes": in_axes,
     "in screenshot": in_screenshot,
@@ -336,11 +320,14 @@ SAVED = {"white on transparent": white_on_transparent, "dim": dim, "off centre":
 STRANGE_KINDS = (*PHOTOGRAPHED, *SAVED)
 
 
-def strange(digit: Tensor, kind: str, rng: random.Random) -> Image.Image:
-    """Picture of `digit` (28, 28) uint8 of one of STRANGE_KINDS."""
+def strange(digit: Tensor, label: int, kind: str, rng: random.Random) -> Image.Image:
+    """Picture of `digit` (28, 28) uint8 with this label, of a strange kind, or with odd strokes."""
     if kind in SAVED:
         return SAVED[kind](digit, rng)
-    picture = PHOTOGRAPHED[kind](digit, rng)
+    if kind in ODD_STROKES:
+        picture = ODD_STROKES[kind](digit, label, rng)
+    else:
+        picture = PHOTOGRAPHED[kind](digit, rng)
     return as_jpeg(pil_to_tensor(picture)[0].float(), 6, rng)
 
 
@@ -349,18 +336,22 @@ def read(
 ) -> tuple[Tensor, Tensor]:
     """Whether the answers to `count` of `digits` are sure, and whether they are right.
     Redrawn plainly, or with `kinds` of disturbances in turn, one in 100 with 12 megapixels."""
-    rng, answers = random.Random(0), []
-    for n, i in enumerate(rng.sample(range(len(digits.labels)), count)):
+    rng = random.Random(0)
+    answers = []
+    labels = digits.labels.tolist()
+    drawn = LABELS[kinds[0]] if kinds and kinds[0] in LABELS else range(10)
+    indices = [i for i, label in enumerate(labels) if label in drawn]
+    for n, i in enumerate(rng.sample(indices, count)):
         digit = digits.images[i].squeeze()
-        if kinds and kinds[0] in STRANGE_KINDS:
-            picture = strange(digit, kinds[n % len(kinds)], rng)
+        if kinds and kinds[0] not in KINDS:
+            picture = strange(digit, labels[i], kinds[n % len(kinds)], rng)
         elif kinds:
             picture = disturb(digit, kinds[n % len(kinds)], rng, large=n % 100 == 99)
         else:
             picture = redraw(digit, rng)
         try:
             reading = read_digit(picture, model)
-            answers.append((reading.sure, reading.digit == digits.labels[i].item()))
+            answers.append((reading.sure, reading.digit == labels[i]))
         except Failure:
             answers.append((False, False))
     return tuple(torch.tensor(answers).T)
@@ -414,7 +405,7 @@ class Group(NamedTuple):
 GROUPS = [
     Group("redrawn plainly", (), 1000, 0.988, 0.006),
     Group("redrawn and disturbed", KINDS, 1000, 0.972, 0.006),
-    *(Group(kind, (kind,), 150, 0.9, 5 / 150) for kind in STRANGE_KINDS),
+    *(Group(kind, (kind,), 150, 0.9, 5 / 150) for kind in (*STRANGE_KINDS, *ODD_STROKES)),
 ]
 
 

@@ -14,7 +14,8 @@ from digit_reader.parts import join_parts
 from digit_reader.pieces import label_components
 from digit_reader.reader import find_digit, look_at
 from mnist_classifier import Failure
-from tests.drawn_digits import SegmentReader, draw_digits
+from tests.drawn_digits import LIT, SegmentReader, draw_digits
+from tests.reader.odd_strokes import BARS
 from tests.reader.redraw import KINDS, STRANGE_KINDS, as_files, crashes, read
 from tests.reader.sevens import TWO_SEVENS, draw, draw_seven
 
@@ -101,6 +102,9 @@ SAME_SEVENS = {
     "a spot below": draw(draw_seven(), "ellipse", (66, 140, 92, 158), 0),
     "a gap in the bar": draw(draw_seven(), "rectangle", (60, 50, 62, 61), 255),
     "in a box": draw(draw_seven(), "rectangle", (12, 32, 108, 148), None, 0, 4),
+    "in the corner of a box": draw(
+        draw_seven(), "line", [(0, 140), (100, 140), (100, 0)], 0, 4
+    ),
     "pale in a dark box": draw(
         draw_seven("L", 255, 172), "rectangle", (12, 32, 108, 148), None, 0, 4
     ),
@@ -248,6 +252,40 @@ def test_digits_side_by_side_are_not_joined(gap):
     digit, note, _ = find_digit(picture)
     assert difference_from_seven(digit).mean() < 0.015
     assert note == "2 things are as large as a digit; one is read"
+
+
+def draw_segments(segments: str, gap: int, size=(200, 240)) -> Image.Image:
+    """Segments of a display, 60 pixels long and 12 thick, with gaps between their ends."""
+    picture = Image.new("L", size, 255)
+    for name in segments:
+        (left, top), (right, bottom) = BARS[name]
+        across, down = (gap // 2, 0) if top == bottom else (0, gap // 2)
+        x, y = 40 + 80 * left, 30 + 80 * top
+        end_x, end_y = 40 + 80 * right, 30 + 80 * bottom
+        box = (x - 6 + 2 * across, y - 6 + 2 * down, end_x + 6 - 2 * across, end_y + 6 - 2 * down)
+        draw(picture, "rectangle", box, 0)
+    return picture
+
+
+@pytest.mark.parametrize("label", range(10))
+def test_a_digit_of_segments_with_wide_gaps_is_read(label):
+    reading = read_digit(draw_segments(LIT[label], gap=14), SegmentReader())
+    assert (reading.digit, reading.note) == (label, None)
+
+
+def test_a_4_whose_two_strokes_do_not_quite_touch_is_read():
+    picture = draw(WHITE.copy(), "line", [(60, 10), (60, 85), (103, 85)], 0, 12)
+    picture = draw(picture, "rectangle", (112, 20, 123, 140), 0)
+    reading = read_digit(picture, SegmentReader())
+    assert (reading.digit, reading.note) == (4, None)
+
+
+def test_a_digit_of_dots_is_read():
+    picture = WHITE.copy()
+    for x, y in [(x, 30) for x in range(50, 120, 12)] + [(110, y) for y in range(42, 140, 12)]:
+        picture = draw(picture, "ellipse", (x - 4, y - 4, x + 4, y + 4), 0)
+    reading = read_digit(picture, SegmentReader())
+    assert (reading.digit, reading.note) == (7, None)
 
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "F", "CMYK", "YCbCr")
