@@ -70,19 +70,17 @@ def surrounds_several(piece: Piece, pieces: list[Piece]) -> bool:
 def is_around(piece: Piece, other: Piece, is_cut_off: bool = False) -> bool:
     """Tell whether `piece` has ink on all four sides of `other`.
 
-    Of a frame that is cut off by the border of the picture, a corner is enough: one of the sides
-    and either above or below.
+    If it is cut off by the border of the picture, it may also be just a corner: on one side, and
+    either above or below.
     """
     if not is_cut_off and not other.box.is_inside(piece.box):
         return False
     top, left, bottom, right = other.box
     beside = piece.mask[top:bottom].any(dim=0)  # (W,)
     above_or_below = piece.mask[:, left:right].any(dim=1)  # (H,)
-    sides = beside[:left].any(), beside[right:].any()
-    ends = above_or_below[:top].any(), above_or_below[bottom:].any()
-    if is_cut_off:
-        return any(sides) and any(ends)
-    return all(sides) and all(ends)
+    sides = int(beside[:left].any()) + int(beside[right:].any())
+    ends = int(above_or_below[:top].any()) + int(above_or_below[bottom:].any())
+    return sides == ends == 2 or (is_cut_off and sides == ends == 1)
 
 
 AT_BORDER = 0.5  # of its size: a desk or a thumb has more pixels at the border

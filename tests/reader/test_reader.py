@@ -102,9 +102,7 @@ SAME_SEVENS = {
     "a spot below": draw(draw_seven(), "ellipse", (66, 140, 92, 158), 0),
     "a gap in the bar": draw(draw_seven(), "rectangle", (60, 50, 62, 61), 255),
     "in a box": draw(draw_seven(), "rectangle", (12, 32, 108, 148), None, 0, 4),
-    "in the corner of a box": draw(
-        draw_seven(), "line", [(0, 140), (100, 140), (100, 0)], 0, 4
-    ),
+    "in the corner of a box": draw(draw_seven(), "line", [(0, 140), (100, 140), (100, 0)], 0, 4),
     "pale in a dark box": draw(
         draw_seven("L", 255, 172), "rectangle", (12, 32, 108, 148), None, 0, 4
     ),
