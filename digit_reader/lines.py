@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from digit_reader.geometry import Box, bounding_box
+from digit_reader.geometry import Box, bounding_box, stroke_width
 from digit_reader.parts import gaps, join_parts
 from digit_reader.pieces import Piece, is_flat, joint_box
 
@@ -108,7 +108,8 @@ def cut_in_two(ink: Tensor, parts: list[Piece]) -> list[list[Piece]]:
 
 def as_piece(ink: Tensor, mask: Tensor) -> Piece:
     """Return what is true in `mask` (H, W) as a piece of `ink`."""
-    return Piece(mask, ink[mask].sum().item(), bounding_box(mask))
+    box = bounding_box(mask)
+    return Piece(mask, ink[mask].sum().item(), box, stroke_width(box.crop(mask).float()))
 
 
 class Line(NamedTuple):

@@ -156,7 +156,8 @@ def test_where_there_is_one_digit_it_is_read_as_without_all():
     rng = random.Random(5)
     pictures = [disturb(DIGITS.images[n].squeeze(), kind, rng) for n, kind in enumerate(KINDS)]
     pictures += [
-        strange(DIGITS.images[n].squeeze(), kind, rng) for n, kind in enumerate(STRANGE_KINDS)
+        strange(DIGITS.images[n].squeeze(), int(DIGITS.labels[n]), kind, rng)
+        for n, kind in enumerate(STRANGE_KINDS)
     ]
     for picture in pictures:
         (digit,) = read_digits(picture, MODEL)
