@@ -26,10 +26,36 @@ def to_gray(picture: Image.Image, size: int = LOADED_SIZE) -> Tensor:
     gray = downscale(picture, size, on_white)
     if has_transparency(picture) and as_tensor(gray).min() >= NEARLY_WHITE:
         gray = downscale(picture, size, alpha_as_ink)
+    pixels = as_tensor(upright(gray, picture))
+    return stretch_contrast(pixels) if is_deep(picture) else pixels
+
+
+def to_colour_axis(picture: Image.Image) -> Tensor | None:
+    """Return how far along a line each colour of `picture` is, (H, W), or None if all are grey.
+
+    The line is the one along which the colours differ the most, as from red to green. On that from
+    black to white, the values would be 0 to 255. `picture` is one that `to_gray` has taken.
+    """
+    if picture.mode in ("1", "L", "LA") or is_deep(picture):
+        return None
+
+    def channel(name: str) -> Tensor:
+        one = downscale(
+            picture, LOADED_SIZE, lambda strip: on_white(strip).convert("RGB").getchannel(name)
+        )
+        return as_tensor(upright(one, picture))
+
+    colours = torch.stack([channel(name) for name in "RGB"])  # (3, H, W)
+    differences = colours.flatten(1) - colours.flatten(1).mean(dim=1, keepdim=True)
+    directions, _, _ = torch.linalg.svd(differences @ differences.T)
+    places: Tensor = directions[:, 0] @ differences / math.sqrt(3)
+    return (places - places.min()).view_as(colours[0])
+
+
+def upright(gray: Image.Image, picture: Image.Image) -> Image.Image:
+    """Return `gray`, which was made of `picture`, turned as the camera asks for."""
     turn = turn_of(picture)
-    if turn is not None:
-        gray = gray.transpose(turn)
-    return stretch_contrast(as_tensor(gray)) if is_deep(picture) else as_tensor(gray)
+    return gray if turn is None else gray.transpose(turn)
 
 
 STRIP_SIZE = 250_000  # pixels: as many are converted at a time, so that copies are small

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from digit_reader.digit import is_like_mnist, to_image
 from digit_reader.frames import remove_frames
-from digit_reader.gray import to_gray
+from digit_reader.gray import to_colour_axis, to_gray
 from digit_reader.ink import find_ink, polarity_of, to_grid
 from digit_reader.parts import join_parts, note_on
 from digit_reader.picture import Blank, Source, find_on_pages
@@ -137,6 +137,10 @@ def find_digit(picture: Image.Image) -> Found:
     if is_like_mnist(pixels):
         return Found(pixels.unsqueeze(0) / 255, None, True)
     view = look_at(pixels)
+    if view is None:  # as a red digit on a green that is as bright
+        colours = to_colour_axis(picture)
+        pixels = pixels if colours is None else colours
+        view = look_at(pixels)
     if view is None:
         raise Blank("blank: no digit stands out")
     view = look_into_sheets(pixels, view)

@@ -122,6 +122,14 @@ SAME_SEVENS = {
     for where in ((30, 8), (4, 80), (40, 142))
     for text in ("3)", "'", "1:")
 }
+SAME_SEVENS |= {
+    f"{name} as bright": ImageOps.colorize(draw_seven(), ink, paper)
+    for name, ink, paper in (
+        ("red on green", (230, 20, 20), (20, 125, 30)),
+        ("blue on red", (60, 90, 220), (200, 50, 30)),
+        ("green on grey", (20, 125, 30), (83, 83, 83)),
+    )
+}
 SEVEN = to_mnist(draw_seven())
 TOLERANCES = {
     "small": 0.03,
