@@ -130,6 +130,27 @@ def test_a_folder_stands_for_the_pictures_in_it_and_in_its_folders(pictures, cap
     assert err == [f"error: {phone}: is empty: copy or download it again" for phone in phones]
 
 
+def test_folders_and_the_matches_of_a_pattern_come_in_the_order_of_their_names(
+    pictures, capsys, monkeypatch
+):
+    for folder in "213":
+        (pictures / folder).mkdir()
+        draw_seven().save(f"{folder}/a.png")
+    _, table, _ = answer(capsys, ".")
+    assert [row[0] for row in table[2:]] == [os.path.join(".", n, "a.png") for n in "123"]
+    monkeypatch.setattr("glob.glob", lambda pattern: ["other.jpg", "my seven.png"])
+    _, table, _ = answer(capsys, "*.*")
+    assert [row[0] for row in table] == ["my seven.png", "other.jpg"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="such names do not exist there")
+def test_a_tab_or_a_line_break_in_a_name_breaks_no_table(pictures, capsys):
+    draw_seven().save("a\tb\nc.png")
+    code, table, err = answer(capsys, "a\tb\nc.png", "no\nsuch.png")
+    assert [row[:2] for row in table] == [["a?b?c.png", "7"]]
+    assert (code, err) == (1, ["error: no?such.png: no such file"])
+
+
 def test_a_dash_stands_for_standard_input(pictures, capsys, monkeypatch):
     with open("my seven.png", "rb") as file:
         monkeypatch.setattr("sys.stdin", file)
@@ -154,7 +175,9 @@ def test_json_has_a_line_for_each_picture_with_the_same_names_in_all(pictures, c
     assert out.isascii()
     seven, two_sevens, empty = map(json.loads, out.splitlines())
     assert list(seven) == list(empty) == ["file", "digit", "probability", "sure", "note"]
-    assert 0.9 < seven.pop("probability") <= 1
+    probability = seven.pop("probability")
+    assert 0.9 < probability <= 1
+    assert probability == round(probability, 4)
     assert seven == {"file": "my seven.png", "digit": 7, "sure": True, "note": None}
     note = "2 things are as large as a digit; one is read"
     assert (two_sevens["file"], two_sevens["sure"], two_sevens["note"]) == (two, False, note)
