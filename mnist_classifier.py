@@ -771,7 +771,10 @@ def run_training(config: Config, train_set: Digits, test_set: Digits, output_dir
 
 
 def run_evaluation(model: SmallCNN, test_set: Digits, claim: Path, output_dir: Path) -> None:
-    """Test `model`, and compare with the accuracy in the file `claim`; raise as check_claim does."""
+    """Test `model`, and compare with the accuracy in the file `claim`.
+
+    Raises as `check_claim` does.
+    """
     logits = compute_logits(model, test_set.scaled())
     score = score_logits(logits, test_set.labels)
     count = len(test_set.labels)

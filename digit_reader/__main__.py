@@ -74,7 +74,8 @@ def expand(argument: str) -> Iterator[str]:
 def pictures_in(folder: str) -> Iterator[str]:
     """Yield what is named as a picture in `folder` and the folders in it, or itself if nothing is.
 
-    They come in the order of their names. What is hidden by a dot, or was drawn by --preview, is left out.
+    They come in the order of their names. What is hidden by a dot is left out, and so is what
+    --preview drew.
     """
     is_empty = True
     for place, folders, files in os.walk(folder):

@@ -41,6 +41,16 @@ def polarity_of(pixels: Tensor) -> float:
     return ((votes.mean() + mostly_light) / contrast.square().mean().clamp(min=1)).item()
 
 
+CLOSE_POLARITY = 0.25  # of a plain one: a polarity of at most as much, up or down, is a guess
+
+
+def find_dark_or_light_ink(pixels: Tensor) -> tuple[Tensor, bool]:
+    """Return the ink of `pixels` (H, W), and whether it is plain that it is dark, or light."""
+    polarity = polarity_of(pixels)
+    ink = find_ink(pixels if polarity >= 0 else 255 - pixels)
+    return ink, abs(polarity) > CLOSE_POLARITY
+
+
 NOISE = 20  # of 255: added to the paper's grey, so that noise in the dark is no ink
 
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from digit_reader.geometry import Box, bounding_box, stroke_width
+from digit_reader.geometry import Box
 from digit_reader.parts import gaps, join_parts
-from digit_reader.pieces import Piece, is_flat, joint_box
+from digit_reader.pieces import Piece, is_flat, joint_box, make_piece
 
 
 def find_digits(pieces: list[Piece]) -> list[list[Piece]]:
@@ -42,7 +42,7 @@ def without(pieces: list[Piece], some: list[Piece]) -> list[Piece]:
 
 
 def near_parts(bodies: list[Piece], rest: list[Piece]) -> dict[int, list[Piece]]:
-    """Return those of the `rest` to which no other body is nearer, by the id of each of `bodies`."""
+    """Return, by the id of each of `bodies`, those of the `rest` to which no other is nearer."""
     near: dict[int, list[Piece]] = {id(body): [] for body in bodies}
     for piece in rest if bodies else []:
         nearest = min(bodies, key=lambda body: max(gaps(body.box, piece.box)))
@@ -108,8 +108,7 @@ def cut_in_two(ink: Tensor, parts: list[Piece]) -> list[list[Piece]]:
 
 def as_piece(ink: Tensor, mask: Tensor) -> Piece:
     """Return what is true in `mask` (H, W) as a piece of `ink`."""
-    box = bounding_box(mask)
-    return Piece(mask, ink[mask].sum().item(), box, stroke_width(box.crop(mask).float()))
+    return make_piece(mask, ink[mask].sum().item())
 
 
 class Line(NamedTuple):

@@ -12,11 +12,11 @@ from digit_reader.digit import to_image
 from digit_reader.frames import remove_frames
 from digit_reader.geometry import Box
 from digit_reader.gray import to_gray
-from digit_reader.ink import find_ink, polarity_of, to_grid
+from digit_reader.ink import find_dark_or_light_ink, to_grid
 from digit_reader.lines import as_piece, cut_in_two, find_digits, in_lines, usual_height
 from digit_reader.picture import GRID, Source, find_on_pages
 from digit_reader.pieces import MOST_ON_PAGE, Piece, joint_box
-from digit_reader.reader import CLOSE_POLARITY, RIGHT_IF_CLOSE, SURE, read_digit
+from digit_reader.reader import RIGHT_IF_CLOSE, SURE, is_sure, read_digit
 from mnist_classifier import predict
 
 
@@ -33,7 +33,7 @@ class Digit(NamedTuple):
     @property
     def sure(self) -> bool:
         """Whether you need not look yourself."""
-        return self.probability >= SURE and self.note is None
+        return is_sure(self.probability, self.note)
 
 
 class Page(NamedTuple):
@@ -168,14 +168,13 @@ def look_at_page(pixels: Tensor, around: Box, side: int) -> Page | None:
     """Return what is written in a box of grey values (H, W) on a grid of about side x side."""
     part = around.crop(pixels)
     grid = to_grid(part, side)
-    polarity = polarity_of(grid)
-    ink = find_ink(grid if polarity >= 0 else 255 - grid)
+    ink, polarity_is_sure = find_dark_or_light_ink(grid)
     for layer, pieces in reversed(remove_frames(ink, several=True)):
         digits = find_digits(pieces)
         height = usual_height([piece for digit in digits for piece in digit])
         if height >= LEAST_HEIGHT and len(pieces) < MOST_ON_PAGE:
             scale = max(grid.shape) / max(part.shape)
-            return Page(layer, digits, height, abs(polarity) > CLOSE_POLARITY, around, scale)
+            return Page(layer, digits, height, polarity_is_sure, around, scale)
     return None
 
 

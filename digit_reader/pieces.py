@@ -38,11 +38,14 @@ def heaviest_pieces(ink: Tensor, most: int = MOST_PIECES) -> list[Piece]:
         heavy_labels = heavy_labels[:most]
     pieces = []
     for label in heavy_labels.tolist():
-        mask = labels == label
-        box = bounding_box(mask)
-        width = stroke_width(box.crop(mask).float())
-        pieces.append(Piece(mask, masses[label].item(), box, width))
+        pieces.append(make_piece(labels == label, masses[label].item()))
     return sorted(pieces, key=lambda piece: is_flat(piece.box))  # keeps the order otherwise
+
+
+def make_piece(mask: Tensor, mass: float) -> Piece:
+    """Return what is true in `mask` (H, W), with ink of this `mass`, as a piece."""
+    box = bounding_box(mask)
+    return Piece(mask, mass, box, stroke_width(box.crop(mask).float()))
 
 
 FAINTEST = 0.12  # of full ink: if the darkest ink is less dark, it is taken to be as dark as this

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from digit_reader.digit import is_like_mnist, to_image
 from digit_reader.frames import remove_frames
 from digit_reader.gray import to_colour_axis, to_gray
-from digit_reader.ink import find_ink, polarity_of, to_grid
+from digit_reader.ink import find_dark_or_light_ink, to_grid
 from digit_reader.parts import join_parts, note_on
 from digit_reader.picture import Blank, Source, find_on_pages
 from digit_reader.pieces import Piece, joint_box, stands_out
@@ -19,6 +19,11 @@ from digit_reader.sheets import cut_out_sheet, find_sheet
 from mnist_classifier import Failure, predict
 
 SURE = 0.975  # answers with a lower probability are unsure
+
+
+def is_sure(probability: float, note: str | None) -> bool:
+    """Tell whether nobody need look at an answer: it is probable, and there is no `note` on it."""
+    return probability >= SURE and note is None
 
 
 class Reading(NamedTuple):
@@ -32,7 +37,7 @@ class Reading(NamedTuple):
     @property
     def sure(self) -> bool:
         """Whether you need not look yourself: it is probable, and nothing else is shown."""
-        return self.probability >= SURE and self.note is None
+        return is_sure(self.probability, self.note)
 
     def __repr__(self) -> str:
         return (
@@ -149,17 +154,12 @@ def find_digit(picture: Image.Image) -> Found:
     return Found(to_image(view.ink, parts), note, view.polarity_is_sure)
 
 
-CLOSE_POLARITY = 0.25  # of a plain one: a polarity of at most as much, up or down, is a guess
-
-
 def look_at(pixels: Tensor) -> View | None:
     """Return what stands out in grey values (H, W), 0 to 255, or None if nothing does."""
-    pixels = to_grid(pixels)
-    polarity = polarity_of(pixels)
-    ink = find_ink(pixels if polarity >= 0 else 255 - pixels)
+    ink, polarity_is_sure = find_dark_or_light_ink(to_grid(pixels))
     for layer, pieces in reversed(remove_frames(ink)):  # the digit is inside its frames
         if stands_out(layer, join_parts(pieces)[0]):
-            return View(layer, pieces, abs(polarity) > CLOSE_POLARITY)
+            return View(layer, pieces, polarity_is_sure)
     return None
 
 

@@ -10,7 +10,6 @@ The file takes "images" (N, 1, 28, 28), floats from 0, the background, to 1, ink
 import argparse
 import importlib.util
 import logging
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 import mnist_classifier as mc
+from experiments.processes import expanded_path
 
 EXTRAS = ("onnx", "onnxscript", "onnxruntime")
 INPUT = "images"
@@ -132,11 +132,6 @@ def run(args: argparse.Namespace) -> int:
     mc.write_files(args.output.parent, {args.output.name: content})
     print(f"{args.output}: {len(content):,} bytes")
     return 0
-
-
-def expanded_path(text: str) -> Path:
-    """Return the path that `text` means; shells leave the ~ in --option=~/folder to us."""
-    return Path(os.path.expanduser(text))
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

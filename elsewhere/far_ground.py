@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2.functional import to_pil_image  # type: ignore[import-untyped]
 
 import mnist_classifier as mc
-from digit_reader import SURE, Reading, read_digit
+from digit_reader import Reading, read_digit
 
 DIGIT_SIZE = 160  # pixels, of an enlarged digit
 MARGIN = 40  # pixels of paper on each side
@@ -87,7 +87,7 @@ def row_of(path: Path, model: nn.Module) -> str:
     images, labels = load_collection(path)
     pairs = list(zip(read_all(images, model), labels.tolist(), strict=True))
     right = sum(reading is not None and reading.digit == label for reading, label in pairs)
-    sure = [(r, label) for r, label in pairs if r is not None and r.probability >= SURE]
+    sure = [(r, label) for r, label in pairs if r is not None and r.sure]
     right_and_sure = sum(reading.digit == label for reading, label in sure)
     neighbours = (nearest_neighbours(images, labels) == labels).float().mean().item()
     cells = [path.name, f"{len(labels):,}", f"{right / len(labels):.1%}", f"{len(sure):,}"]

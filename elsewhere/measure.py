@@ -1,7 +1,7 @@
 """Take the trained network to other runtimes, and compare their answers and times with torch's.
 
-    python -m elsewhere.measure openvino ncnn    # prints rows for the table of README.md
-    python -m elsewhere.measure                  # all runtimes
+    python -m elsewhere.measure open_vino ncnn_pnnx    # prints rows for the table of README.md
+    python -m elsewhere.measure                        # all runtimes
 
 Each runtime gets an environment of its own, which sees the packages of this one and has those
 below, and is removed afterwards. runtimes/NAME.py makes what runs there. Everything has one thread.
@@ -22,8 +22,9 @@ from pathlib import Path
 import torch
 
 import mnist_classifier as mc
-from elsewhere.export import CALIBRATION_IMAGES, compare, expanded_path
+from elsewhere.export import CALIBRATION_IMAGES, compare
 from elsewhere.runtimes import Array, Program
+from experiments.processes import expanded_path
 
 ONNX = ("onnx==1.23.2", "onnxscript==0.7.2", "onnxruntime==1.32.0")
 PACKAGES = {

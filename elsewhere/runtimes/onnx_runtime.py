@@ -8,7 +8,7 @@ import onnxruntime  # type: ignore[import-not-found]
 from onnxruntime.quantization import quantize_dynamic  # type: ignore[import-not-found]
 from torch import Tensor, nn
 
-from elsewhere.export import to_int8, to_onnx
+from elsewhere.export import INPUT, OUTPUT, to_int8, to_onnx
 from elsewhere.runtimes import Array, Program
 
 
@@ -33,7 +33,7 @@ def runner(content: bytes) -> Callable[[Array], Array]:
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
     def run(images: Array) -> Array:
-        logits: Array = session.run(["logits"], {"images": images})[0]
+        logits: Array = session.run([OUTPUT], {INPUT: images})[0]
         return logits
 
     return run

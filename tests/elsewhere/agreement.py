@@ -22,7 +22,7 @@ from elsewhere.draw_page import SHIPPED_PAGE
 from mnist_classifier import compute_logits, find_weights, load_digits, load_model
 from tests.elsewhere.browser import Browser, find_browser
 from tests.elsewhere.page import PAPER, Page
-from tests.reader.redraw import draw_pen
+from tests.reader.pens import draw_pen
 
 DIGITS = 500
 LEAST_AGREEMENT = 0.99  # of the answers
@@ -41,7 +41,7 @@ def enlarge(digit: Tensor, rng: random.Random) -> Image.Image:
 
 
 def ink_of(path: str) -> Image.Image:
-    """The ink of the picture `path`, dark or light on a plain ground, in the middle of the paper."""
+    """The ink of the picture `path`, dark or light on a plain ground, amid the paper."""
     with open_picture(path) as picture:
         pixels = to_gray(picture)
     if polarity_of(to_grid(pixels)) < 0:

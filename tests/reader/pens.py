@@ -26,9 +26,17 @@ def as_jpeg(pixels: Tensor, noise: float, rng: random.Random) -> Image.Image:
 def draw_strokes(digit: Tensor, rng: random.Random) -> Image.Image:
     """Ink of `digit` (28, 28) uint8, cut to its box of 60 to 200 pixels, in any pen."""
     size = rng.randint(60, 200)
+    return draw_stroke(digit, size, rng.uniform(0.2, 0.7) * 255)
+
+
+def draw_stroke(digit: Tensor, size: float, edge: float) -> Image.Image:
+    """Ink of `digit` (28, 28) uint8, cut to its box, whose longer side is `size`, in pixels.
+
+    The pen is the one of this `edge`: see draw_pen.
+    """
     stroke = Image.fromarray(digit.numpy()).resize((280, 280), Image.Resampling.BICUBIC)
-    stroke = draw_pen(stroke, 3.5, rng.uniform(0.2, 0.7) * 255)
-    return ImageOps.contain(stroke.crop(stroke.getbbox()), (size, size))
+    stroke = draw_pen(stroke, 3.5, edge)
+    return ImageOps.contain(stroke.crop(stroke.getbbox()), (round(size), round(size)))
 
 
 def with_room(ink: Image.Image, width: int, height: int) -> Image.Image:

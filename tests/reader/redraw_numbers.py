@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import torch
 from PIL import Image, ImageChops, ImageDraw, ImageOps
-from torch import Tensor, nn
+from torch import nn
 from torchvision.transforms.v2.functional import pil_to_tensor  # type: ignore[import-untyped]
 
 from digit_reader import read_digits
 from digit_reader.__main__ import text_of
 from mnist_classifier import Digits, load_digits, load_model
-from tests.reader.redraw import as_jpeg, draw_pen, draw_shadow
+from tests.reader.pens import as_jpeg, draw_stroke
+from tests.reader.redraw import draw_shadow
 
 NUMBER_KINDS = ("plain", "light on dark", "slanted", "shadow", "ruled", "squared", "small")
 NUMBER_KINDS += ("boxes", "row of boxes", "framed")
@@ -45,13 +46,6 @@ def draw_page(digits: Digits, kind: str, rng: random.Random) -> Page:
         for row in chosen
     ]
     return Page(on_paper(write(rows, kind, size, rng), kind, size, rng), text)
-
-
-def draw_stroke(digit: Tensor, size: float, edge: float) -> Image.Image:
-    """Return the ink of `digit` (28, 28) uint8, cut to its box, whose longer side is `size`."""
-    stroke = Image.fromarray(digit.numpy()).resize((280, 280), Image.Resampling.BICUBIC)
-    stroke = draw_pen(stroke, 3.5, edge)
-    return ImageOps.contain(stroke.crop(stroke.getbbox()), (round(size), round(size)))
 
 
 def write(rows: list[list[Image.Image]], kind: str, size: float, rng: random.Random) -> Image.Image:

@@ -360,7 +360,7 @@ def test_an_answer_with_a_note_is_unsure_however_probable_it_is():
 @pytest.mark.parametrize("vote", [0.2, -0.2])
 def test_where_light_and_dark_ink_may_be_confused_the_answer_is_unsure(vote, monkeypatch):
     sure = read_digit(draw_seven(), SegmentReader())
-    monkeypatch.setattr("digit_reader.reader.polarity_of", lambda pixels: vote)
+    monkeypatch.setattr("digit_reader.ink.polarity_of", lambda pixels: vote)
     picture = draw_seven() if vote > 0 else ImageOps.invert(draw_seven())
     unsure = read_digit(picture, SegmentReader())
     assert unsure.digit == sure.digit == 7
