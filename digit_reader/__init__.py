@@ -14,6 +14,7 @@ other:
     gray.py        makes grey values of it
     ink.py         tells the ink from the paper
     pieces.py      finds the connected pieces of the ink
+    outlines.py    fills in a digit of which only the outline is drawn
     frames.py      takes off a box around the digit, ruled lines, a thumb
     sheets.py      cuts out a sheet of paper on a desk
     parts.py       joins the pieces of the digit

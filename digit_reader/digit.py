@@ -1,10 +1,11 @@
-"""Step 8: the strokes of the digit become 28x28 pixels, as MNIST would have them."""
+"""Step 9: the strokes of the digit become 28x28 pixels, as MNIST would have them."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from digit_reader.geometry import bounding_box, dilate, resize, stroke_width
+from digit_reader.parts import ALIKE
 from digit_reader.pieces import Piece, joint_box
 from mnist_classifier import IMAGE_SIZE
 
@@ -13,7 +14,8 @@ DIGIT_SIZE = 19  # pixels: one less than in MNIST, as people's digits are read b
 
 def to_image(ink: Tensor, parts: list[Piece]) -> Tensor:
     """Return the digit that these `parts` of `ink` (H, W) are, light on black, (1, 28, 28)."""
-    return centre(brighten(resize(thicken(cut_out(ink, parts)), DIGIT_SIZE)))
+    digit = close_gaps(cut_out(ink, parts), parts)
+    return centre(brighten(resize(thicken(digit), DIGIT_SIZE)))
 
 
 DARK_INK = 0.9  # of the digit's pixels have less ink than what counts as its dark ink
@@ -28,6 +30,21 @@ def cut_out(ink: Tensor, parts: list[Piece]) -> Tensor:
     ink = ink * dilate(strokes.float(), 2)  # without what is farther away than their soft edges
     digit = joint_box(parts).crop(ink)
     return ((digit - EDGE_INK) / (FULL_INK - EDGE_INK)).clamp(0, 1)
+
+
+SEGMENTS = range(3, 8)  # so many alike parts may be segments of a display: gaps are closed ...
+GAP = 1.5  # ... that are narrower than this many times the width of the heaviest part's strokes
+
+
+def close_gaps(digit: Tensor, parts: list[Piece]) -> Tensor:
+    """Return `digit` (H, W) of these `parts`, with the gaps closed if they may be segments."""
+    alike = [part for part in parts if part.mass > ALIKE * parts[0].mass]
+    if len(alike) not in SEGMENTS:
+        return digit
+    reach = round(GAP * parts[0].width / 2)
+    width = 2 * reach + 1
+    dilated = F.max_pool2d(F.pad(digit, [2 * reach] * 4)[None], width, 1)
+    return -F.max_pool2d(-dilated, width, 1)[0]
 
 
 THIN = 1 / 14  # of the digit's size: narrower strokes would fade when it is scaled ...

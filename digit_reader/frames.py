@@ -1,4 +1,4 @@
-"""Step 5: what surrounds the digit or comes from the border is taken off: boxes, ruled lines."""
+"""Step 6: what surrounds the digit or comes from the border is taken off: boxes, ruled lines."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Step 7: the pieces that belong to the digit are told from those beside it."""
+"""Step 8: the pieces that belong to the digit are told from those beside it."""
 
 from digit_reader.geometry import Box
 from digit_reader.pieces import Piece, is_flat, joint_box

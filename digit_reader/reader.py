@@ -12,6 +12,7 @@ from digit_reader.digit import is_like_mnist, to_image
 from digit_reader.frames import remove_frames
 from digit_reader.gray import to_colour_axis, to_gray
 from digit_reader.ink import find_dark_or_light_ink, to_grid
+from digit_reader.outlines import fill_outline
 from digit_reader.parts import join_parts, note_on
 from digit_reader.picture import Blank, Source, find_on_pages
 from digit_reader.pieces import Piece, joint_box, stands_out
@@ -157,10 +158,18 @@ def find_digit(picture: Image.Image) -> Found:
 def look_at(pixels: Tensor) -> View | None:
     """Return what stands out in grey values (H, W), 0 to 255, or None if nothing does."""
     ink, polarity_is_sure = find_dark_or_light_ink(to_grid(pixels))
-    for layer, pieces in reversed(remove_frames(ink)):  # the digit is inside its frames
+    for layer, pieces in reversed(layers_of(ink)):  # the digit is inside its frames
         if stands_out(layer, join_parts(pieces)[0]):
             return View(layer, pieces, polarity_is_sure)
     return None
+
+
+def layers_of(ink: Tensor) -> list[tuple[Tensor, list[Piece]]]:
+    """Return what remove_frames makes of `ink` (H, W), or of it with an outlined digit filled in."""
+    layers = remove_frames(ink)
+    pieces = layers[0][1]
+    filled = fill_outline(ink, pieces[0]) if pieces else None
+    return layers if filled is None else remove_frames(filled)
 
 
 MOST_SHEETS = 3  # are looked into, one on the other

@@ -1,12 +1,12 @@
-"""Digits whose strokes are unlike those of MNIST: in pieces."""
+"""Digits whose strokes are unlike those of MNIST: in pieces, or just an outline."""
 
 import random
 
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from torch import Tensor
 
 from tests.drawn_digits import LIT
-from tests.reader.pens import on_page
+from tests.reader.pens import draw_strokes, on_page
 
 
 def in_two_strokes(digit: Tensor, label: int, rng: random.Random) -> Image.Image:
@@ -94,9 +94,22 @@ def of_dots(digit: Tensor, label: int, rng: random.Random) -> Image.Image:
     return on_page(ink, rng)
 
 
-ODD_STROKES = {
+def outlined(digit: Tensor, label: int, rng: random.Random) -> Image.Image:
+    """A contour around a digit that was thickened a bit."""
+    ink = draw_strokes(digit, rng)
+    size = max(ink.size)
+    line = max(2, round(rng.uniform(0.01, 0.03) * size))
+    more = round(rng.uniform(0, 0.05) * size)
+    ink = ImageOps.expand(ink, more + line)
+    solid = ink.filter(ImageFilter.MaxFilter(2 * more + 1)).point(lambda value: 255 * (value > 127))
+    contour = ImageChops.subtract(solid.filter(ImageFilter.MaxFilter(2 * line + 1)), solid)
+    return on_page(contour.crop(contour.getbbox()), rng)
+
+
+IN_PIECES = {
     "in two strokes": in_two_strokes,
     "of segments": of_segments,
     "of dots": of_dots,
 }
+ODD_STROKES = {**IN_PIECES, "outlined": outlined}
 LABELS = {"in two strokes": (4,)}  # that are drawn; else all

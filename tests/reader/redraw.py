@@ -17,8 +17,8 @@ from torchvision.transforms.v2.functional import pil_to_tensor  # type: ignore[i
 
 from digit_reader import read_digit, to_mnist
 from mnist_classifier import Digits, Failure, load_digits, load_model, predict
-from tests.reader.odd_strokes import LABELS, ODD_STROKES
-from tests.reader.pens import as_jpeg, draw_pen, draw_strokes, on_page, with_room
+from tests.reader.odd_strokes import IN_PIECES, LABELS, ODD_STROKES
+from tests.reader.pens import as_jpeg, draw_pen, draw_stroke, draw_strokes, on_page, with_room
 
 
 def redraw(digit: Tensor, rng: random.Random) -> Image.Image:
@@ -307,6 +307,45 @@ def off_centre(digit: Tensor, rng: random.Random) -> Image.Image:
     return canvas
 
 
+def pale(digit: Tensor, rng: random.Random) -> Image.Image:
+    """Ink that takes 0.03 to 0.08 of the paper's light."""
+    ink = draw_strokes(digit, rng)
+    ink = ImageOps.expand(ink, rng.randint(10, 10 + round(0.6 * max(ink.size))))
+    light = 1 - rng.uniform(0.03, 0.08) * pil_to_tensor(ink)[0] / 255
+    return as_jpeg(rng.uniform(170, 250) * light, 1.5, rng)
+
+
+def bold_and_small(digit: Tensor, rng: random.Random) -> Image.Image:
+    """A bold pen that fills a picture of 14 to 45 pixels."""
+    size = rng.randint(14, 40)
+    ink = draw_stroke(digit, size, rng.uniform(0.05, 0.25) * 255)
+    ink = ImageOps.expand(ink, rng.randint(0, max(1, round(0.06 * size))))
+    page = Image.new("L", ink.size, rng.randint(170, 250))
+    page.paste(rng.randint(10, 80), mask=ink)
+    return rng.choice((page, ImageOps.invert(page)))
+
+
+def coloured(digit: Tensor, rng: random.Random) -> Image.Image:
+    """Ink and paper of the same grey, and of another colour."""
+    ink = draw_strokes(digit, rng)
+    ink = ImageOps.expand(ink, rng.randint(3, 3 + round(0.4 * max(ink.size))))
+    gray = rng.randint(70, 180)
+    paper = pen = (gray, gray, gray)
+    while max(abs(one - other) for one, other in zip(paper, pen, strict=True)) < 60:
+        paper, pen = colour_of(gray, rng), colour_of(gray, rng)
+    page = Image.new("RGB", ink.size, paper)
+    page.paste(pen, mask=ink)
+    return page
+
+
+def colour_of(gray: int, rng: random.Random) -> tuple[int, int, int]:
+    """A colour that Pillow turns into this grey."""
+    while True:
+        colour = (rng.randrange(256), rng.randrange(256), rng.randrange(256))
+        if Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0)) == gray:
+            return colour
+
+
 PHOTOGRAPHED = {
     "in box": in_box,
     "in circle": in_circle,
@@ -316,7 +355,14 @@ PHOTOGRAPHED = {
     "in screenshot": in_screenshot,
     "on small sheet": on_small_sheet,
 }
-SAVED = {"white on transparent": white_on_transparent, "dim": dim, "off centre": off_centre}
+SAVED = {
+    "white on transparent": white_on_transparent,
+    "dim": dim,
+    "off centre": off_centre,
+    "pale": pale,
+    "bold and small": bold_and_small,
+    "coloured": coloured,
+}
 STRANGE_KINDS = (*PHOTOGRAPHED, *SAVED)
 
 
@@ -405,7 +451,8 @@ class Group(NamedTuple):
 GROUPS = [
     Group("redrawn plainly", (), 1000, 0.988, 0.006),
     Group("redrawn and disturbed", KINDS, 1000, 0.972, 0.006),
-    *(Group(kind, (kind,), 150, 0.9, 5 / 150) for kind in (*STRANGE_KINDS, *ODD_STROKES)),
+    *(Group(kind, (kind,), 150, 0.9, 5 / 150) for kind in (*STRANGE_KINDS, *IN_PIECES)),
+    Group("outlined", ("outlined",), 150, 0.8, 10 / 150),
 ]
 
 

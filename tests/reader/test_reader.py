@@ -5,13 +5,15 @@ import itertools
 
 import pytest
 import torch
-from PIL import Image, ImageChops, ImageFont, ImageOps
+from PIL import Image, ImageChops, ImageFilter, ImageFont, ImageOps
 
 from digit_reader import SURE, read_digit, to_mnist
 from digit_reader.geometry import dilate
 from digit_reader.gray import to_gray
+from digit_reader.ink import find_dark_or_light_ink, to_grid
+from digit_reader.outlines import fill_outline
 from digit_reader.parts import join_parts
-from digit_reader.pieces import label_components
+from digit_reader.pieces import heaviest_pieces, label_components
 from digit_reader.reader import find_digit, look_at
 from mnist_classifier import Failure
 from tests.drawn_digits import LIT, SegmentReader, draw_digits
@@ -292,6 +294,67 @@ def test_a_digit_of_dots_is_read():
         picture = draw(picture, "ellipse", (x - 4, y - 4, x + 4, y + 4), 0)
     reading = read_digit(picture, SegmentReader())
     assert (reading.digit, reading.note) == (7, None)
+
+
+def outline(strokes: Image.Image, line: int) -> Image.Image:
+    """A dark line, of this width, around dark strokes on white."""
+    around = strokes.filter(ImageFilter.MinFilter(2 * line + 1))
+    return ImageOps.invert(ImageChops.subtract(strokes, around))
+
+
+def on_white(*shapes: tuple[object, ...]) -> Image.Image:
+    """Shapes on white, 200x200: each a method of ImageDraw, where, and how."""
+    picture = Image.new("L", (200, 200), 255)
+    for shape in shapes:
+        draw(picture, *shape)
+    return picture
+
+
+def test_a_digit_in_outline_is_filled_in():
+    image = to_mnist(outline(draw_seven(), 2))
+    assert difference_from_seven(image).mean() < 0.05
+    assert read_digit(outline(draw_seven(), 2), SegmentReader()).digit == 7
+
+
+def test_a_digit_in_outline_may_be_wider_at_some_places():
+    strokes = on_white(
+        ("line", [(40, 50), (150, 50)], 0, 16), ("line", [(140, 44), (90, 180)], 0, 30)
+    )
+    assert read_digit(outline(strokes, 2), SegmentReader()).digit == 7
+
+
+def test_a_bar_in_outline_is_filled_in():
+    bar = draw(WHITE.copy(), "rectangle", (92, 20, 108, 140), None, 0, 3)
+    assert to_mnist(bar)[0, 14, 14] > 0.9
+
+
+NO_OUTLINES = {
+    "a narrow 0": on_white(("ellipse", (85, 20, 115, 180), None, 0, 3)),
+    "a 0 in a circle": on_white(
+        ("ellipse", (10, 10, 190, 190), None, 0, 3), ("ellipse", (50, 50, 150, 150), None, 0, 3)
+    ),
+    "a 1 that touches a circle": on_white(
+        ("ellipse", (10, 10, 190, 190), None, 0, 3), ("line", [(100, 10), (100, 130)], 0, 3)
+    ),
+    "a spoon": outline(
+        on_white(
+            ("ellipse", (20, 20, 90, 90), 0),
+            ("line", [(55, 60), (55, 180), (180, 180), (180, 60)], 0, 16),
+        ),
+        2,
+    ),
+    "a 9 with a narrow loop": on_white(
+        ("rectangle", (92, 10, 108, 60), None, 0, 3), ("line", [(107, 60), (107, 190)], 0, 4)
+    ),
+    "a slit": on_white(("rectangle", (90, 10, 112, 190), None, 0, 8)),
+    "a bold 0": on_white(("rectangle", (60, 10, 140, 190), None, 0, 20)),
+}
+
+
+@pytest.mark.parametrize("kind", NO_OUTLINES)
+def test_what_is_no_outline_is_not_filled_in(kind):
+    ink, _ = find_dark_or_light_ink(to_grid(to_gray(NO_OUTLINES[kind])))
+    assert fill_outline(ink, heaviest_pieces(ink)[0]) is None
 
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "F", "CMYK", "YCbCr")

@@ -1,0 +1,67 @@
+"""Step 5: a digit of which only the outline is drawn is filled in."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from digit_reader.geometry import bounding_box, stroke_width
+from digit_reader.pieces import Piece, is_inked, label_components
+
+THIN = 0.08  # of its size: the line of an outline is narrower
+CELLS = 64  # along the longer side of an outline, which is looked at in this resolution
+MOST_ENCLOSED = 0.7  # of its box: an outline with ink inside, as of a 6, has less in it than a box
+
+
+def fill_outline(ink: Tensor, outline: Piece) -> Tensor | None:
+    """Return `ink` (H, W) with the stroke inside of `outline`, a piece of it, or None without one.
+
+    If the hole of a narrow digit is a stroke, the digit is an outline.
+    """
+    if outline.width > THIN * outline.box.size:
+        return None
+    drawn = outline.box.crop(is_inked(ink)).float()
+    scale = min(1, CELLS / outline.box.size)
+    shape = [max(1, round(scale * side)) for side in drawn.shape]
+    cells = F.adaptive_max_pool2d(drawn[None], shape)[0] > 0  # closed lines stay closed
+    labels = label_components(F.pad(~cells, [1] * 4, value=True))
+    is_inside = (labels != labels[0, 0])[1:-1, 1:-1]  # or the line itself
+    areas = (labels[1:-1, 1:-1] * is_inside).flatten().bincount(minlength=2)[1:]  # of each hole
+    hole = labels[1:-1, 1:-1] == 1 + areas.argmax()
+    if areas.max() == 0 or not is_stroke(hole, scale * outline.width):
+        return None
+    has_island = label_components(cells).flatten().bincount().count_nonzero() > 2
+    if has_island and is_inside.float().mean() > MOST_ENCLOSED:
+        return None
+    with_line = F.max_pool2d(hole.float()[None, None], 3, 1, 1)
+    stroke = torch.zeros_like(outline.mask)
+    outline.box.crop(stroke)[:] = F.interpolate(with_line, drawn.shape)[0, 0] > 0
+    return torch.where(stroke, ink[outline.mask].max(), ink)
+
+
+LONG = 0.7  # of the outline's size: the stroke in it is at least as long
+BENT = 1.25  # times the diagonal of its box: a stroke that is longer is bent
+MOST_COVERED = 0.65  # of its box: a bent stroke covers less
+EVEN = 1.5  # times its mean width: a bent stroke is nowhere as wide
+EVEN_BAR = (
+    1.15  # times its mean width: neither is a straight one; the hole in a 0 is, in its middle
+)
+
+
+def is_stroke(hole: Tensor, line_width: float) -> bool:
+    """Tell whether `hole` (H, W), cut to the box of its outline, has the shape of a pen's stroke.
+
+    `line_width`, in pixels, is that of the outline.
+    """
+    width = stroke_width(hole.float())
+    box = bounding_box(hole)
+    if box.size < LONG * max(hole.shape) or width < line_width:
+        return False
+    area = hole.sum().item()
+    is_bent = area / width > BENT * math.hypot(box.height, box.width)
+    if is_bent and area > MOST_COVERED * box.height * box.width:
+        return False
+    wide = int((EVEN if is_bent else EVEN_BAR) * width) + 1
+    outside = F.pad(1 - hole.float(), [wide] * 4, value=1)
+    return bool((F.max_pool2d(outside[None], wide, 1) == 1).all())  # no square of that side fits
