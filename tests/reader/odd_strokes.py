@@ -106,10 +106,10 @@ def outlined(digit: Tensor, label: int, rng: random.Random) -> Image.Image:
     return on_page(contour.crop(contour.getbbox()), rng)
 
 
-IN_PIECES = {
+ODD_STROKES = {
     "in two strokes": in_two_strokes,
     "of segments": of_segments,
     "of dots": of_dots,
+    "outlined": outlined,
 }
-ODD_STROKES = {**IN_PIECES, "outlined": outlined}
 LABELS = {"in two strokes": (4,)}  # that are drawn; else all
