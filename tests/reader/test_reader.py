@@ -281,6 +281,24 @@ def test_a_digit_of_segments_with_wide_gaps_is_read(label):
     assert (reading.digit, reading.note) == (label, None)
 
 
+def test_the_gap_in_the_stem_of_a_7_of_segments_is_closed():
+    (digit,) = to_mnist(draw_segments(LIT[7], gap=14))
+    stem = digit[:, digit.sum(dim=0).argmax()]
+    assert label_components(stem[:, None] > 0.5).unique().numel() == 2  # one piece, and paper
+
+
+def seven_with_specks() -> Image.Image:
+    """A seven with two dots so near to its stem that they belong to it."""
+    picture = draw_seven()
+    for y in (70, 82):
+        draw(picture, "ellipse", (65, y, 72, y + 7), 0)
+    return picture
+
+
+def test_gaps_beside_specks_are_not_closed():
+    assert difference_from_seven(to_mnist(seven_with_specks())).mean() < 0.02
+
+
 def test_a_4_whose_two_strokes_do_not_quite_touch_is_read():
     picture = draw(WHITE.copy(), "line", [(60, 10), (60, 85), (103, 85)], 0, 12)
     picture = draw(picture, "rectangle", (112, 20, 123, 140), 0)
