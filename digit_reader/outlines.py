@@ -11,13 +11,13 @@ from digit_reader.pieces import Piece, is_inked, label_components
 
 THIN = 0.08  # of its size: the line of an outline is narrower
 CELLS = 64  # along the longer side of an outline, which is looked at in this resolution
-MOST_ENCLOSED = 0.7  # of its box: an outline with ink inside, as of a 6, has less in it than a box
+MOST_ENCLOSED = 0.7  # of its box: an outline with ink in it, as of a 6, encloses less, a frame more
 
 
 def fill_outline(ink: Tensor, outline: Piece) -> Tensor | None:
-    """Return `ink` (H, W) with the stroke inside of `outline`, a piece of it, or None without one.
+    """Return `ink` (H, W) with `outline`, a piece of it, filled in, or None if it is no outline.
 
-    If the hole of a narrow digit is a stroke, the digit is an outline.
+    What an outline is drawn around is a hole in it that has the shape of a pen's stroke.
     """
     if outline.width > THIN * outline.box.size:
         return None
