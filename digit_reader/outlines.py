@@ -44,9 +44,7 @@ LONG = 0.7  # of the outline's size: the stroke in it is at least as long
 BENT = 1.25  # times the diagonal of its box: a stroke that is longer is bent
 MOST_COVERED = 0.65  # of its box: a bent stroke covers less
 EVEN = 1.5  # times its mean width: a bent stroke is nowhere as wide
-EVEN_BAR = (
-    1.15  # times its mean width: neither is a straight one; the hole in a 0 is, in its middle
-)
+EVEN_BAR = 1.15  # times its mean width: nor is a straight one; the hole in a 0 is (4 / pi)
 
 
 def is_stroke(hole: Tensor, line_width: float) -> bool:
