@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from digit_reader.geometry import bounding_box, stroke_width
-from digit_reader.pieces import Piece, is_inked, label_components
+from digit_reader.pieces import Piece, find_largest_hole, is_inked, label_components
 
 THIN = 0.08  # of its size: the line of an outline is narrower
 CELLS = 64  # along the longer side of an outline, which is looked at in this resolution
-MOST_ENCLOSED = 0.7  # of its box: an outline with ink in it, as of a 6, encloses less, a frame more
+MOST_ENCLOSED = 0.7  # of its box: an outline with ink in it, as of a 6, encloses less than a frame
 
 
 def fill_outline(ink: Tensor, outline: Piece) -> Tensor | None:
@@ -25,14 +25,11 @@ def fill_outline(ink: Tensor, outline: Piece) -> Tensor | None:
     scale = min(1, CELLS / outline.box.size)
     shape = [max(1, round(scale * side)) for side in drawn.shape]
     cells = F.adaptive_max_pool2d(drawn[None], shape)[0] > 0  # closed lines stay closed
-    labels = label_components(F.pad(~cells, [1] * 4, value=True))
-    is_inside = (labels != labels[0, 0])[1:-1, 1:-1]  # or the line itself
-    areas = (labels[1:-1, 1:-1] * is_inside).flatten().bincount(minlength=2)[1:]  # of each hole
-    hole = labels[1:-1, 1:-1] == 1 + areas.argmax()
-    if areas.max() == 0 or not is_stroke(hole, scale * outline.width):
+    hole, enclosed = find_largest_hole(cells)
+    if not hole.any() or not is_stroke(hole, scale * outline.width):
         return None
-    has_island = label_components(cells).flatten().bincount().count_nonzero() > 2
-    if has_island and is_inside.float().mean() > MOST_ENCLOSED:
+    areas = label_components(cells).flatten().bincount()  # of the pieces, and of what is no ink
+    if areas.count_nonzero() > 2 and enclosed.float().mean() > MOST_ENCLOSED:
         return None
     with_line = F.max_pool2d(hole.float()[None, None], 3, 1, 1)
     stroke = torch.zeros_like(outline.mask)
@@ -62,4 +59,5 @@ def is_stroke(hole: Tensor, line_width: float) -> bool:
         return False
     wide = int((EVEN if is_bent else EVEN_BAR) * width) + 1
     outside = F.pad(1 - hole.float(), [wide] * 4, value=1)
-    return bool((F.max_pool2d(outside[None], wide, 1) == 1).all())  # no square of that side fits
+    # No square of that side fits into the hole:
+    return bool((F.max_pool2d(outside[None], wide, 1) == 1).all())

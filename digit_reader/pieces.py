@@ -76,6 +76,20 @@ def label_components(mask: Tensor) -> Tensor:
         labels = labels[labels]  # ... and all that have its number as their label follow it
 
 
+def find_largest_hole(inked: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the largest hole in `inked` (H, W), and all that it encloses, as masks.
+
+    What is inked counts as enclosed. If there is no hole, the first mask is empty.
+    """
+    free = F.pad(~inked, [1] * 4, value=True)
+    labels = label_components(free)
+    enclosed = labels != labels[0, 0]
+    areas = labels[enclosed].bincount(minlength=1)
+    areas[0] = 0  # what is inked is no hole
+    hole = free & (labels == areas.argmax())
+    return hole[1:-1, 1:-1], enclosed[1:-1, 1:-1]
+
+
 FLAT = 0.2  # of its longer side: the shorter side of a line is less
 
 

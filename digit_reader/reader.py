@@ -165,7 +165,7 @@ def look_at(pixels: Tensor) -> View | None:
 
 
 def layers_of(ink: Tensor) -> list[tuple[Tensor, list[Piece]]]:
-    """Return what remove_frames makes of `ink` (H, W), or of it with an outlined digit filled in."""
+    """Return what remove_frames makes of `ink` (H, W), with an outlined digit in it filled in."""
     layers = remove_frames(ink)
     pieces = layers[0][1]
     filled = fill_outline(ink, pieces[0]) if pieces else None

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from digit_reader.geometry import bounding_box, erode, stroke_width
-from digit_reader.pieces import Piece, is_inked, label_components
+from digit_reader.pieces import Piece, find_largest_hole, is_inked
 
 SHEET_FILL = 0.68  # of its bounding box: a sheet or a canvas covers at least as much
 
@@ -19,14 +19,11 @@ def find_sheet(ink: Tensor, piece: Piece) -> Tensor | None:
     sheet = piece.box.crop(piece.mask)
     if sheet.float().mean() < SHEET_FILL:
         return None
-    free = F.pad(~piece.box.crop(is_inked(ink)), [1] * 4, value=True)
-    labels = label_components(free)
-    outside = labels[0, 0]
-    areas = labels[(labels > 0) & (labels != outside)].bincount()
-    if len(areas) == 0 or not is_writing(labels == areas.argmax(), piece.box.size):
+    hole, enclosed = find_largest_hole(piece.box.crop(is_inked(ink)))
+    if not hole.any() or not is_writing(hole, piece.box.size):
         return None
     mask = torch.zeros_like(piece.mask)
-    piece.box.crop(mask)[:] = (labels != outside)[1:-1, 1:-1]
+    piece.box.crop(mask)[:] = enclosed
     return mask
 
 
