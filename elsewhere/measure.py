@@ -27,11 +27,14 @@ from elsewhere.runtimes import Array, Program
 from experiments.processes import expanded_path
 
 ONNX = ("onnx==1.23.2", "onnxscript==0.7.2", "onnxruntime==1.32.0")
+LITE_RT = ("litert-torch==0.10.0", "ai-edge-quantizer==0.10.0")
 PACKAGES = {
     "onnx_runtime": ONNX,
     "onnx_runtime_js": ONNX,
+    "onnx_runtime_browser": ONNX,
     "open_vino": ("openvino==2026.4.1",),
-    "lite_rt": ("litert-torch==0.10.0",),
+    "lite_rt": LITE_RT,
+    "lite_rt_micro": (*LITE_RT, "tflite-micro==0.dev20261023182759"),
     "executorch_xnnpack": ("executorch==1.5.1",),
     "ncnn_pnnx": ("ncnn==1.0.20261020", "pnnx==20261020"),
     "core_ml": ("coremltools==9.0",),
@@ -85,16 +88,17 @@ def measure_here(name: str, args: argparse.Namespace) -> None:
             if program.run is not None:
                 cells += cells_of_answers(in_torch, program, test_set)
                 images = test_set.scaled().numpy()
-                cells += cells_of_times(in_torch, program, images, args.rounds)
+                rounds = 0 if program.most < len(images) else args.rounds
+                cells += cells_of_times(in_torch, program, images, rounds)
             print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def cells_of_answers(in_torch: Program, program: Program, digits: mc.Digits) -> list[str]:
     """Return the number of other answers, the accuracy, and the largest difference of a logit."""
-    images = digits.scaled().numpy()
+    images = digits.scaled(slice(program.most)).numpy()
     logits, others = (torch.tensor(p.run_batches(images, MANY)) for p in (in_torch, program))
     difference = compare(logits, others)
-    accuracy = mc.score_logits(others, digits.labels).accuracy
+    accuracy = mc.score_logits(others, digits.labels[: program.most]).accuracy
     return [str(difference.other_answers), f"{accuracy:.2%}", f"{difference.largest:.2g}"]
 
 

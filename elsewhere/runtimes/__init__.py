@@ -7,7 +7,7 @@ quantizers; files go into `folder`.
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ class Program(NamedTuple):
     size: int  # bytes of its files
     run: Callable[[Array], Array] | None  # images (N, 1, 28, 28), 0 to 1, to logits (N, 10)
     clock: Callable[[], float] = time.perf_counter  # seconds, but for what is not the runtime's
+    most: int = 10_000  # images that it is compared on; fewer if it is too slow to be timed
 
     def run_batches(self, images: Array, batch_size: int) -> Array:
         """Return the logits of `images`, given to the runtime in batches."""
@@ -33,3 +34,21 @@ class Program(NamedTuple):
 def one_by_one(run: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """Return a function of (N, 1, 28, 28) from one that takes a single image, (1, 1, 28, 28)."""
     return lambda images: np.concatenate([run(image) for image in np.split(images, len(images))])
+
+
+def to_stored(values: Array, tensor: dict[str, Any]) -> npt.NDArray[Any]:
+    """Return `values` as LiteRT's `tensor` stores them: as they are, or as integers of 8 bits."""
+    if tensor["dtype"] is np.float32:
+        return values
+    stored = tensor["quantization_parameters"]
+    integers = np.rint(values / stored["scales"]) + stored["zero_points"]
+    return np.clip(integers, -128, 127).astype(np.int8)
+
+
+def from_stored(values: npt.NDArray[Any], tensor: dict[str, Any]) -> Array:
+    """Return the numbers that LiteRT's `tensor` stores as `values`."""
+    if tensor["dtype"] is np.float32:
+        return values
+    stored = tensor["quantization_parameters"]
+    numbers: Array = (values.astype(np.float32) - stored["zero_points"]) * stored["scales"]
+    return numbers.astype(np.float32)

@@ -41,15 +41,20 @@ class JavaScript:
         return self.seconds
 
 
+def install(package: str, folder: Path) -> None:
+    """Install a package of npm into `folder`."""
+    # Without --ignore-scripts, a library for GPUs would be downloaded.
+    npm = ["npm", "install", "--silent", "--ignore-scripts", "--prefix=.", f"{package}@{VERSION}"]
+    subprocess.run(npm, cwd=folder, check=True)
+
+
 def programs(model: nn.Module, images: Tensor, folder: Path) -> Iterator[Program]:
     """Yield the exported network in both packages."""
     content = to_onnx(model)
     (folder / "digits.onnx").write_bytes(content)
     shutil.copy(SCRIPT, folder)
     for package in ("onnxruntime-node", "onnxruntime-web"):
-        # Without --ignore-scripts, a library for GPUs would be downloaded.
-        npm = ["npm", "install", "--silent", "--ignore-scripts", f"{package}@{VERSION}"]
-        subprocess.run(npm, cwd=folder, check=True)
+        install(package, folder)
         script = JavaScript(package, folder)
         yield Program(f"{package} {VERSION}", len(content), script.run, script.clock)
         script.process.kill()
