@@ -42,7 +42,8 @@ def to_stored(values: Array, tensor: dict[str, Any]) -> npt.NDArray[Any]:
         return values
     stored = tensor["quantization_parameters"]
     integers = np.rint(values / stored["scales"]) + stored["zero_points"]
-    return np.clip(integers, -128, 127).astype(np.int8)
+    clipped: npt.NDArray[np.int8] = np.clip(integers, -128, 127).astype(np.int8)
+    return clipped
 
 
 def from_stored(values: npt.NDArray[Any], tensor: dict[str, Any]) -> Array:

@@ -52,7 +52,7 @@ def to_int8(
     mode = CalibrationMode.CALIBRATION_PRESERVE_ALL_TENSORS
     interpreter = CalibrationInterpreter(content, mode, update)
     calibrate = interpreter.get_signature_runner()
-    for image in images.split(1):
+    for image in torch.split(images, 1):
         calibrate(args_0=image.numpy())
     return quantize(content, recipe.static_wi8_ai8(), interpreter.get_calibration_results())
 
