@@ -300,24 +300,25 @@ def test_options_that_cannot_be_passed_on_are_refused(option):
 
 # --- hard digits ---
 def test_what_all_networks_misread_is_told_from_what_one_does(monkeypatch, capsys):
-    monkeypatch.setattr(hard_digits, "DISPUTED", (1, 3))
-    labels = torch.tensor([0, 1, 2, 3])
-    first = torch.eye(10)[[0, 7, 8, 3]] * 0.6
-    second = torch.eye(10)[[0, 7, 2, 3]] * 0.9
+    monkeypatch.setattr(hard_digits, "DISPUTED", (1, 2))
+    labels = torch.tensor([0, 1, 2, 3, 4])
+    first = torch.eye(10)[[0, 7, 2, 3, 5]] * 0.6
+    second = torch.eye(10)[[0, 7, 8, 3, 6]] * 0.9
     hard_digits.print_hard_digits(torch.stack([first, second]), labels)
     assert capsys.readouterr().out.splitlines() == [
-        "networks: 2, with a mean accuracy of 62.500%",
-        "misread by at least one: 2, by all: 1",
-        "the mean of their probabilities misreads 1: an accuracy of 75.00%",
-        "of 2 disputed labels, all misread 1, at least one 1",
+        "networks: 2, with a mean accuracy of 50.000%",
+        "misread by at least one: 3, by all: 2",
+        "the mean of their probabilities misreads 3: an accuracy of 40.00%",
+        "of 2 disputed labels, all misread 1, at least one 2",
         "misread by all: image, label, answer of the mean and its probability",
         "    1  1  7  0.75  disputed",
+        "    4  4  6  0.45",
     ]
 
 
 def test_the_networks_of_all_seeds_are_asked(folder, monkeypatch, capsys):
     digits = draw_digits(20, seed=1)
-    monkeypatch.setattr(mc, "load_digits", lambda *_: digits)
+    monkeypatch.setattr(mc, "load_digits", lambda folder, part: {"t10k": digits}[part])
     assert hard_digits.main(["--name=short"]) == 1
     assert "run experiments.seeds first" in capsys.readouterr().err
     for seed in range(3):

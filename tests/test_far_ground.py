@@ -39,6 +39,14 @@ def test_a_file_of_another_kind_is_refused_in_one_line(name, rows, tmp_path, cap
     assert_one_line(capsys.readouterr().err, name)
 
 
+def test_a_file_that_is_cut_off_or_missing_is_refused_in_one_line(tmp_path, capsys):
+    file = write(tmp_path, "zip.test.gz", [[7, 1.0, -1.0, 0.0, -1.0]])
+    file.write_bytes(file.read_bytes()[:-10])
+    for path in (file, tmp_path / "zip.train.gz"):
+        assert far_ground.main([str(path)]) == 1
+        assert_one_line(capsys.readouterr().err, path.name)
+
+
 def test_the_nearest_neighbour_is_another_image():
     images = torch.tensor([0.0, 0.1, 5.0, 5.1]).view(4, 1, 1).expand(4, 2, 2)
     labels = torch.tensor([1, 2, 3, 4])
