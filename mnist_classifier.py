@@ -73,8 +73,8 @@ class Config:
     """The hyperparameters of training. experiments/README.md tells what each is worth."""
 
     epochs: int = 9
-    batch_size: int = 256  # images in a step, at the most
-    lr: float = 0.14  # initial learning rate of the convolutions before the head
+    batch_size: int = 192  # images in a step, at the most
+    lr: float = 0.12  # initial learning rate of the convolutions before the head
     lr_ratio: float = 0.5  # learning rate of all other parameters, as a share of lr
     momentum: float = 0.9
     averaging_divisor: int = 9  # k: average the weights over about the last 1/k of the steps

@@ -2,12 +2,12 @@
 
     python -m experiments.times --data-dir data
     python -m experiments.times --data-dir data --epochs-published 20 --rounds 5
-    python -m experiments.times --data-dir data -- --epochs 2
+    python -m experiments.times --data-dir data --epochs 3 9 19
 
-Options after -- are passed on to mnist_classifier.py. Each round trains four times, one after the
-other, each in a process of its own: the published recipe and this program with two threads, then
-both with one. Nothing else should run meanwhile. Counted is the training alone: neither the start,
-nor loading the data, nor the test after each epoch.
+Each round trains with two threads and then with one: first the published recipe, then this program
+with each number of epochs, one after the other, in processes of their own. Nothing else should run
+meanwhile. Counted is the training alone: neither the start, nor loading the data, nor the test
+after each epoch.
 """
 
 import argparse
@@ -27,14 +27,14 @@ from experiments.published_recipe import EPOCHS
 THREADS = (2, 1)
 
 
-class Pair(NamedTuple):
-    """Seconds of training with the same number of threads, one run after the other."""
+class Seconds(NamedTuple):
+    """How long trainings took with the same number of threads, one after the other."""
 
     published: float  # 20 epochs
-    ours: float
+    ours: dict[int, float]  # by the number of epochs
 
 
-Round = dict[int, Pair]  # by the number of threads
+Round = dict[int, Seconds]  # by the number of threads
 
 
 def run_alone(title: str, command: Sequence[str]) -> str:
@@ -62,11 +62,11 @@ def time_published(data_dir: Path, threads: int, epochs: int) -> float:
     return read_published_seconds(run_alone("the published recipe", command))
 
 
-def time_program(data_dir: Path, threads: int, options: Sequence[str]) -> float:
-    """Train with mnist_classifier.py and these `options`; return the seconds."""
+def time_program(data_dir: Path, threads: int, epochs: int) -> float:
+    """Train with mnist_classifier.py; return the seconds."""
     with tempfile.TemporaryDirectory() as folder:
-        where = [f"--data-dir={data_dir}", f"--output-dir={folder}", f"--threads={threads}"]
-        run_alone("mnist_classifier.py", [str(PROGRAM), *options, *where])
+        options = [f"--data-dir={data_dir}", f"--epochs={epochs}", f"--threads={threads}"]
+        run_alone("mnist_classifier.py", [str(PROGRAM), *options, f"--output-dir={folder}"])
         return read_seconds(Path(folder, mc.HISTORY_FILE))
 
 
@@ -79,11 +79,14 @@ def print_summary(rounds: Sequence[Round]) -> None:
     """Print the times and their ratios: the median, the smallest and the largest."""
     print(f"{len(rounds)} rounds: the median (smallest to largest)")
     for threads in THREADS:
-        pairs = [found[threads] for found in rounds]
+        found = [times[threads] for times in rounds]
         print(f"threads: {threads}")
-        print(f"    published recipe: {describe([pair.published for pair in pairs], 's')}")
-        print(f"    this program: {describe([pair.ours for pair in pairs], 's')}")
-        print(f"    ratio: {describe([pair.published / pair.ours for pair in pairs], 'times')}")
+        print(f"    published recipe: {describe([times.published for times in found], 's')}")
+        for epochs in found[0].ours:
+            ours = [times.ours[epochs] for times in found]
+            ratios = [times.published / times.ours[epochs] for times in found]
+            print(f"    {epochs} epochs: {describe(ours, 's')}", end=", ")
+            print(f"ratio: {describe(ratios, 'times')}")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -96,9 +99,10 @@ def run(args: argparse.Namespace) -> int:
         found = {}
         for threads in THREADS:
             published = time_published(args.data_dir, threads, args.epochs_published)
-            ours = time_program(args.data_dir, threads, args.options)
-            found[threads] = Pair(published, ours)
-            print(f"    threads: {threads}, seconds: {published:.1f}, {ours:.1f}", flush=True)
+            ours = {n: time_program(args.data_dir, threads, n) for n in args.epochs}
+            found[threads] = Seconds(published, ours)
+            seconds = ", ".join(f"{value:.1f}" for value in (published, *ours.values()))
+            print(f"    threads: {threads}, seconds: {seconds}", flush=True)
         rounds.append(found)
     print_summary(rounds)
     return 0
@@ -108,12 +112,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; exit with 2 and one line if it is wrong."""
     parser = make_parser("Measure how long the published recipe and this program train.")
     add = parser.add_argument
-    add("--rounds", type=positive, default=3, help="of four trainings each")
+    add("--rounds", type=positive, default=3, help="of trainings, one after the other")
     add("--epochs-published", type=positive, default=1, help=f"of the {EPOCHS} are measured")
-    add("options", nargs="*", metavar="-- OPTIONS", help="for mnist_classifier.py")
-    args = parser.parse_args(argv)
-    mc.parse_args(args.options)  # exits with 2 if one of them is wrong
-    return args
+    default = mc.Config.epochs
+    add("--epochs", type=positive, nargs="+", default=[default], help="of this program")
+    return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -330,19 +330,23 @@ def test_the_networks_of_all_seeds_are_asked(folder, monkeypatch, capsys):
 
 # --- times ---
 def test_the_ratio_is_taken_round_by_round(capsys):
-    with_two = [times.Pair(100, 5), times.Pair(300, 10), times.Pair(240, 10)]
-    with_one = [times.Pair(100, 10), times.Pair(300, 20), times.Pair(240, 12)]
-    times.print_summary([{2: two, 1: one} for two, one in zip(with_two, with_one, strict=True)])
+    with_two = [(100, {9: 5, 3: 2}), (300, {9: 10, 3: 5}), (240, {9: 10, 3: 3})]
+    with_one = [(100, {9: 10, 3: 4}), (300, {9: 20, 3: 5}), (240, {9: 12, 3: 4})]
+    rounds = [
+        {2: times.Seconds(*two), 1: times.Seconds(*one)}
+        for two, one in zip(with_two, with_one, strict=True)
+    ]
+    times.print_summary(rounds)
     assert capsys.readouterr().out.splitlines() == [
         "3 rounds: the median (smallest to largest)",
         "threads: 2",
         "    published recipe: 240.0 s (100.0 to 300.0)",
-        "    this program: 10.0 s (5.0 to 10.0)",
-        "    ratio: 24.0 times (20.0 to 30.0)",
+        "    9 epochs: 10.0 s (5.0 to 10.0), ratio: 24.0 times (20.0 to 30.0)",
+        "    3 epochs: 3.0 s (2.0 to 5.0), ratio: 60.0 times (50.0 to 80.0)",
         "threads: 1",
         "    published recipe: 240.0 s (100.0 to 300.0)",
-        "    this program: 12.0 s (10.0 to 20.0)",
-        "    ratio: 15.0 times (10.0 to 20.0)",
+        "    9 epochs: 12.0 s (10.0 to 20.0), ratio: 15.0 times (10.0 to 20.0)",
+        "    3 epochs: 4.0 s (4.0 to 5.0), ratio: 60.0 times (25.0 to 60.0)",
     ]
 
 
@@ -368,12 +372,11 @@ def test_each_round_trains_with_both_recipes_and_both_numbers_of_threads(folder,
         return ""
 
     monkeypatch.setattr(times, "run_alone", run_alone)
-    assert times.main(["--rounds", "2", "--", "--epochs", "2"]) == 0
+    assert times.main(["--rounds", "2", "--epochs", "9", "3"]) == 0
     data = "--data-dir=data"
     recipe = ["-m", "experiments.published_recipe", data, "--epochs=1"]
-    program = [str(processes.PROGRAM), "--epochs", "2", data]
-    both = [recipe, program]
-    expected = [[*command, f"--threads={n}"] for n in (2, 1) for command in both]
+    program = [[str(processes.PROGRAM), data, f"--epochs={n}"] for n in (9, 3)]
+    expected = [[*command, f"--threads={n}"] for n in (2, 1) for command in [recipe, *program]]
     assert commands == 2 * expected
 
 
