@@ -9,14 +9,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from digit_reader.digit import to_image
-from digit_reader.frames import remove_frames
 from digit_reader.geometry import Box
 from digit_reader.gray import to_gray
 from digit_reader.ink import find_dark_or_light_ink, to_grid
 from digit_reader.lines import as_piece, cut_in_two, find_digits, in_lines, usual_height
 from digit_reader.picture import GRID, Source, find_on_pages
 from digit_reader.pieces import MOST_ON_PAGE, Piece, joint_box
-from digit_reader.reader import RIGHT_IF_CLOSE, SURE, is_sure, read_digit
+from digit_reader.reader import RIGHT_IF_CLOSE, SURE, is_sure, layers_of, read_digit
 from mnist_classifier import predict
 
 
@@ -169,7 +168,7 @@ def look_at_page(pixels: Tensor, around: Box, side: int) -> Page | None:
     part = around.crop(pixels)
     grid = to_grid(part, side)
     ink, polarity_is_sure = find_dark_or_light_ink(grid)
-    for layer, pieces in reversed(remove_frames(ink, several=True)):
+    for layer, pieces in reversed(layers_of(ink, several=True)):
         digits = find_digits(pieces)
         height = usual_height([piece for digit in digits for piece in digit])
         if height >= LEAST_HEIGHT and len(pieces) < MOST_ON_PAGE:

@@ -14,23 +14,23 @@ CELLS = 64  # along the longer side of an outline, which is looked at in this re
 MOST_ENCLOSED = 0.7  # of its box: an outline with ink in it, as of a 6, encloses less than a frame
 
 
-def fill_outline(ink: Tensor, outline: Piece) -> Tensor | None:
-    """Return `ink` (H, W) with `outline`, a piece of it, filled in, or None if it is no outline.
+def fill_outline(ink: Tensor, outline: Piece) -> Tensor:
+    """Return `ink` (H, W) with `outline`, a piece of it, filled in, or `ink` if it is no outline.
 
     What an outline is drawn around is a hole in it that has the shape of a pen's stroke.
     """
     if outline.width > THIN * outline.box.size:
-        return None
+        return ink
     drawn = outline.box.crop(is_inked(ink)).float()
     scale = min(1, CELLS / outline.box.size)
     shape = [max(1, round(scale * side)) for side in drawn.shape]
     cells = F.adaptive_max_pool2d(drawn[None], shape)[0] > 0  # closed lines stay closed
     hole, enclosed = find_largest_hole(cells)
     if not hole.any() or not is_stroke(hole, scale * outline.width):
-        return None
+        return ink
     areas = label_components(cells).flatten().bincount()  # of the pieces, and of what is no ink
     if areas.count_nonzero() > 2 and enclosed.float().mean() > MOST_ENCLOSED:
-        return None
+        return ink
     with_line = F.max_pool2d(hole.float()[None, None], 3, 1, 1)
     stroke = torch.zeros_like(outline.mask)
     outline.box.crop(stroke)[:] = F.interpolate(with_line, drawn.shape)[0, 0] > 0

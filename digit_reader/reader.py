@@ -164,12 +164,17 @@ def look_at(pixels: Tensor) -> View | None:
     return None
 
 
-def layers_of(ink: Tensor) -> list[tuple[Tensor, list[Piece]]]:
-    """Return what remove_frames makes of `ink` (H, W), with an outlined digit in it filled in."""
-    layers = remove_frames(ink)
+def layers_of(ink: Tensor, several: bool = False) -> list[tuple[Tensor, list[Piece]]]:
+    """Return what remove_frames makes of `ink` (H, W), with outlined digits in it filled in.
+
+    If there may be `several` digits, each piece may be the outline of one, else the heaviest.
+    """
+    layers = remove_frames(ink, several)
     pieces = layers[0][1]
-    filled = fill_outline(ink, pieces[0]) if pieces else None
-    return layers if filled is None else remove_frames(filled)
+    filled = ink
+    for outline in pieces if several else pieces[:1]:
+        filled = fill_outline(filled, outline)
+    return layers if filled is ink else remove_frames(filled, several)
 
 
 MOST_SHEETS = 3  # are looked into, one on the other

@@ -1,6 +1,7 @@
 """Pens, pages and cameras: what all of the drawn pictures of digits are made with."""
 
 import io
+import math
 import random
 
 import torch
@@ -53,3 +54,20 @@ def on_page(ink: Image.Image, rng: random.Random) -> Image.Image:
     page = Image.new("L", size, rng.randint(170, 250))
     page.paste(rng.randint(10, 80), (border, border), ink)
     return page
+
+
+def draw_shadow(
+    pixels: Tensor,
+    size: tuple[int, int],
+    box: tuple[int, int, int, int],
+    rng: random.Random,
+) -> Tensor:
+    """Return what to multiply `pixels` (H, W) with: a shadow, soft or hard, through the digit."""
+    left, top, right, bottom = box
+    width, height = size
+    y = torch.linspace(0, height, len(pixels)).unsqueeze(1) - rng.uniform(top, bottom)
+    x = torch.linspace(0, width, len(pixels[0])) - rng.uniform(left, right)
+    angle = rng.uniform(0, 2 * math.pi)
+    soft = rng.uniform(0.1, 0.01 * max(size))
+    shade = ((x * math.cos(angle) + y * math.sin(angle)) / soft).sigmoid()
+    return 1 - rng.uniform(0.3, 0.65) * shade

@@ -1,6 +1,6 @@
 """Redraw MNIST-like digits the way people's pictures look, and count how many are read rightly.
 
-python -m tests.reader.redraw DATA_DIR [WEIGHTS_DIR]     # on the real test set
+python -m tests.reader.redraw DATA_DIR [WEIGHTS_DIR]     # on the real test set, and numbers
 """
 
 import io
@@ -17,8 +17,17 @@ from torchvision.transforms.v2.functional import pil_to_tensor  # type: ignore[i
 
 from digit_reader import read_digit, to_mnist
 from mnist_classifier import Digits, Failure, load_digits, load_model, predict
+from tests.reader import redraw_numbers
 from tests.reader.odd_strokes import LABELS, ODD_STROKES
-from tests.reader.pens import as_jpeg, draw_pen, draw_stroke, draw_strokes, on_page, with_room
+from tests.reader.pens import (
+    as_jpeg,
+    draw_pen,
+    draw_shadow,
+    draw_stroke,
+    draw_strokes,
+    on_page,
+    with_room,
+)
 
 
 def redraw(digit: Tensor, rng: random.Random) -> Image.Image:
@@ -161,23 +170,6 @@ def draw_title_bar(page: Image.Image, paper: float, rng: random.Random) -> None:
     draw.rectangle((0, 0, width, bar), round(rng.uniform(0.1, 0.8) * paper))
     font = ImageFont.load_default(max(5, bar / 2))
     draw.text((bar / 3, bar / 2), "Untitled - Paint" if bar > 10 else "", 255, font, "lm")
-
-
-def draw_shadow(
-    pixels: Tensor,
-    size: tuple[int, int],
-    box: tuple[int, int, int, int],
-    rng: random.Random,
-) -> Tensor:
-    """Return what to multiply `pixels` (H, W) with: a shadow, soft or hard, through the digit."""
-    left, top, right, bottom = box
-    width, height = size
-    y = torch.linspace(0, height, len(pixels)).unsqueeze(1) - rng.uniform(top, bottom)
-    x = torch.linspace(0, width, len(pixels[0])) - rng.uniform(left, right)
-    angle = rng.uniform(0, 2 * math.pi)
-    soft = rng.uniform(0.1, 0.01 * max(size))
-    shade = ((x * math.cos(angle) + y * math.sin(angle)) / soft).sigmoid()
-    return 1 - rng.uniform(0.3, 0.65) * shade
 
 
 def in_box(digit: Tensor, rng: random.Random) -> Image.Image:
@@ -496,7 +488,8 @@ def measure(data_dir: str, weights_dir: str = ".") -> bool:
     digits = load_digits(data_dir, "t10k", torch.device("cpu"))
     results = [measure_group(group, model, digits) for group in GROUPS]
     results += [measure_files(model, digits), measure_crashes(2000)]
-    return all(results)
+    print("pages of numbers, of training digits:")
+    return redraw_numbers.measure(data_dir, weights_dir) and all(results)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor  # type: ignore[i
 from digit_reader import read_digits
 from digit_reader.__main__ import text_of
 from mnist_classifier import Digits, load_digits, load_model
-from tests.reader.pens import as_jpeg, draw_stroke
-from tests.reader.redraw import draw_shadow
+from tests.reader.pens import as_jpeg, draw_shadow, draw_stroke
 
 NUMBER_KINDS = ("plain", "light on dark", "slanted", "shadow", "ruled", "squared", "small")
 NUMBER_KINDS += ("boxes", "row of boxes", "framed")
@@ -193,6 +192,7 @@ def describe(name: str, counts: Counts) -> str:
 PAGES = 20  # of each kind
 LEAST_RIGHT = 0.97  # of the digits, by the fewest changes that make the text right
 LEAST_WHOLE = 0.9  # of the pages: the text has no mistake
+MOST_SURELY_WRONG = 0.02  # of the pages: there is a mistake, and no digit is marked as unsure
 
 
 def measure(data_dir: str, weights_dir: str = ".") -> bool:
@@ -207,6 +207,7 @@ def measure(data_dir: str, weights_dir: str = ".") -> bool:
     total = Counts(*map(sum, zip(*results, strict=True)))
     is_good = total.wrong_digits <= (1 - LEAST_RIGHT) * total.digits
     is_good = is_good and total.whole >= LEAST_WHOLE * total.pages
+    is_good = is_good and total.surely_wrong <= MOST_SURELY_WRONG * total.pages
     print(describe("all", total) + ("" if is_good else " MISSED"))
     print(describe("two digits that touch", count_kind("touching", 60, digits, model)))
     return is_good

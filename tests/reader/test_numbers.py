@@ -19,7 +19,7 @@ from mnist_classifier import Failure, predict
 from tests.drawn_digits import SegmentReader, draw_digits
 from tests.reader.redraw import KINDS, STRANGE_KINDS, disturb, strange
 from tests.reader.redraw_numbers import NUMBER_KINDS, distance, draw_page
-from tests.reader.sevens import draw, draw_seven
+from tests.reader.sevens import draw, draw_seven, outline
 
 MODEL = SegmentReader()
 DIGITS = draw_digits(60, seed=3)
@@ -92,6 +92,14 @@ SAME_NUMBERS = {
 @pytest.mark.parametrize("kind", SAME_NUMBERS)
 def test_what_is_no_digit_is_left_out(kind):
     assert text_of(read_digits(SAME_NUMBERS[kind], MODEL)) == "777 77"
+
+
+def test_digits_in_outline_are_filled_in():
+    solid = read_digits(TWO_LINES, MODEL)
+    hollow = read_digits(outline(TWO_LINES, 2), MODEL)
+    assert text_of(hollow) == "777 77"
+    for one, other in zip(solid, hollow, strict=True):
+        assert (one.image - other.image).abs().mean() < 0.08
 
 
 def test_more_than_twenty_digits_are_read():

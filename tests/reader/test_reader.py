@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 import torch
-from PIL import Image, ImageChops, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageChops, ImageFont, ImageOps
 
 from digit_reader import SURE, read_digit, to_mnist
 from digit_reader.geometry import dilate
@@ -19,7 +19,7 @@ from mnist_classifier import Failure
 from tests.drawn_digits import LIT, SegmentReader, draw_digits
 from tests.reader.odd_strokes import BARS
 from tests.reader.redraw import KINDS, STRANGE_KINDS, as_files, crashes, read
-from tests.reader.sevens import TWO_SEVENS, draw, draw_seven
+from tests.reader.sevens import TWO_SEVENS, draw, draw_seven, outline
 
 FONT = ImageFont.load_default(16)
 
@@ -314,12 +314,6 @@ def test_a_digit_of_dots_is_read():
     assert (reading.digit, reading.note) == (7, None)
 
 
-def outline(strokes: Image.Image, line: int) -> Image.Image:
-    """A dark line, of this width, around dark strokes on white."""
-    around = strokes.filter(ImageFilter.MinFilter(2 * line + 1))
-    return ImageOps.invert(ImageChops.subtract(strokes, around))
-
-
 def on_white(*shapes: tuple[object, ...]) -> Image.Image:
     """Shapes on white, 200x200: each a method of ImageDraw, where, and how."""
     picture = Image.new("L", (200, 200), 255)
@@ -328,10 +322,10 @@ def on_white(*shapes: tuple[object, ...]) -> Image.Image:
     return picture
 
 
-def filled(picture: Image.Image) -> torch.Tensor | None:
-    """What fill_outline makes of the heaviest piece in `picture`."""
+def is_filled(picture: Image.Image) -> bool:
+    """Whether fill_outline fills in the heaviest piece in `picture`."""
     ink, _ = find_dark_or_light_ink(to_grid(to_gray(picture)))
-    return fill_outline(ink, heaviest_pieces(ink)[0])
+    return fill_outline(ink, heaviest_pieces(ink)[0]) is not ink
 
 
 def test_a_digit_in_outline_is_filled_in():
@@ -343,7 +337,7 @@ def test_a_digit_in_outline_is_filled_in():
 def test_a_digit_in_outline_may_be_wider_at_some_places():
     bars = [("line", [(50, y), (150, y)], 0, 14) for y in (40, 105, 170)]
     stems = [("line", [(50, 34), (50, 111)], 0, 22), ("line", [(150, 99), (150, 176)], 0, 22)]
-    assert filled(outline(on_white(*bars, *stems), 2)) is not None
+    assert is_filled(outline(on_white(*bars, *stems), 2))
 
 
 def test_a_bar_in_outline_is_filled_in():
@@ -376,7 +370,7 @@ NO_OUTLINES = {
 
 @pytest.mark.parametrize("kind", NO_OUTLINES)
 def test_what_is_no_outline_is_not_filled_in(kind):
-    assert filled(NO_OUTLINES[kind]) is None
+    assert not is_filled(NO_OUTLINES[kind])
 
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "F", "CMYK", "YCbCr")
