@@ -102,6 +102,13 @@ def test_digits_in_outline_are_filled_in():
         assert (one.image - other.image).abs().mean() < 0.08
 
 
+def test_where_light_and_dark_ink_may_be_confused_no_digit_is_sure(monkeypatch):
+    monkeypatch.setattr("digit_reader.ink.polarity_of", lambda pixels: 0.2)
+    digits = read_digits(TWO_LINES, MODEL)
+    assert text_of(digits) == "777 77"
+    assert not any(digit.sure for digit in digits)
+
+
 def test_more_than_twenty_digits_are_read():
     places = list(itertools.product(range(20, 1000, 100), (20, 140, 260)))
     digits = read_digits(sevens(*places, size=(1020, 380)), MODEL)
