@@ -15,6 +15,8 @@ from digit_reader import read_digit, read_digits
 from digit_reader.__main__ import main, text_of
 from digit_reader.geometry import Box
 from digit_reader.lines import in_lines
+from digit_reader.numbers import Answer, one_or_two
+from digit_reader.reader import is_sure
 from mnist_classifier import Failure, predict
 from tests.drawn_digits import SegmentReader, draw_digits
 from tests.reader.redraw import KINDS, STRANGE_KINDS, disturb, strange
@@ -159,6 +161,39 @@ def test_two_digits_that_touch_are_split_if_both_halves_are_sure():
 def test_if_one_digit_is_as_sure_the_halves_are_not():
     digits = read_digits(touching(), OneOrTwo(0.98))
     assert not all(digit.sure for digit in digits)
+
+
+def an_answer(probability: float, width: int, height: int = 100) -> Answer:
+    """A digit of this size, read with this probability, where digits are 100 pixels high."""
+    return Answer(1, probability, torch.zeros(1, 28, 28), Box(0, 0, height, width))
+
+
+WHOLE = an_answer(0.98, 100)
+HALF = an_answer(0.99, 50)
+NO_HALVES = {
+    "none": [],
+    "one is low": [HALF, an_answer(0.99, 50, height=70)],
+    "one is less sure than the whole": [HALF, an_answer(0.976, 50)],
+}
+
+
+@pytest.mark.parametrize("kind", NO_HALVES)
+def test_a_thing_stays_whole_if_its_halves_are_no_better(kind):
+    assert one_or_two(WHOLE, NO_HALVES[kind], 100) == [WHOLE]
+
+
+def test_a_thing_becomes_two_if_both_halves_are_sure_and_more_so():
+    unsure = an_answer(0.9, 100)
+    assert one_or_two(unsure, [HALF, HALF], 100) == [HALF, HALF]
+    assert one_or_two(unsure, [HALF, an_answer(0.95, 50)], 100) == [unsure]
+    assert not any(
+        is_sure(half.probability, half.note) for half in one_or_two(WHOLE, [HALF] * 2, 100)
+    )
+
+
+def test_a_thing_that_is_wider_than_high_has_a_note():
+    assert one_or_two(an_answer(0.99, 109), [], 100)[0].note is None
+    assert "two digits" in one_or_two(an_answer(0.99, 111), [], 100)[0].note
 
 
 def test_something_too_wide_is_never_surely_one_digit():
