@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageOps
 
 from digit_reader import read_digit, read_digits
 from digit_reader.__main__ import main, text_of
 from digit_reader.geometry import Box
-from digit_reader.lines import in_lines
-from digit_reader.numbers import Answer, one_or_two
+from digit_reader.gray import to_gray
+from digit_reader.lines import as_piece, in_lines
+from digit_reader.numbers import FINE, PAGE_SIZE, Answer, draw_digit, find_page, one_or_two
 from digit_reader.reader import is_sure
 from mnist_classifier import Failure, predict
 from tests.drawn_digits import SegmentReader, draw_digits
@@ -161,6 +162,24 @@ def test_two_digits_that_touch_are_split_if_both_halves_are_sure():
 def test_if_one_digit_is_as_sure_the_halves_are_not():
     digits = read_digits(touching(), OneOrTwo(0.98))
     assert not all(digit.sure for digit in digits)
+
+
+def test_small_digits_are_looked_at_on_a_finer_grid():
+    picture = ImageOps.expand(TWO_LINES, 600, 255)
+    page = find_page(to_gray(picture, PAGE_SIZE))
+    assert len(page.digits) == 5
+    assert page.height >= 0.8 * FINE
+
+
+def test_a_digit_is_drawn_without_its_neighbours():
+    ink = torch.zeros(60, 60)
+    ink[10:50, 10:18] = ink[42:50, 10:40] = 1
+    alone = as_piece(ink, ink > 0)
+    ink[34:38, 24:40] = 1  # 4 pixels above the foot of the L
+    strokes = ink > 0
+    assert torch.equal(
+        draw_digit(ink, strokes, [alone]), draw_digit(ink * alone.mask, strokes, [alone])
+    )
 
 
 def an_answer(probability: float, width: int, height: int = 100) -> Answer:
