@@ -1,10 +1,11 @@
 """Read other collections of handwritten digits with the reader.
 
-    python -m elsewhere.far_ground digits.csv.gz zip.test.gz semeion.data
+    python -m elsewhere.far_ground digits.csv.gz zip.test.gz semeion.data img
 
 The files are those of scikit-learn, of the United States Postal Service (USPS), and of the Semeion
-research centre. README.md, beside this file, tells where they come from. Their digits have 8x8 or
-16x16 pixels, so that each is enlarged and laid on paper first, as a small scan would be.
+research centre; img is the folder of HwD-1000. README.md, beside this file, tells where they come
+from. Their digits have 8x8 to 28x28 pixels, so that each is enlarged and laid on paper first, as a
+small scan would be.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
-from torchvision.transforms.v2.functional import to_pil_image  # type: ignore[import-untyped]
+from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image  # type: ignore[import-untyped]
 
 import mnist_classifier as mc
 from digit_reader import Reading, read_digit
@@ -28,10 +29,12 @@ MARGIN = 40  # pixels of paper on each side
 def load_collection(path: Path) -> tuple[Tensor, Tensor]:
     """Return images (N, size, size), 0 to 1, the background, to ink, and labels (N,).
 
-    The name of `path` tells which collection it is. Raises Failure if it is none of the three, or
-    has other content.
+    The name of `path` tells which collection it is, and a folder is HwD-1000. Raises Failure if it
+    is none of the four, or has other content.
     """
     try:
+        if path.is_dir():
+            return load_pictures(path)
         opened = gzip.open if path.suffix == ".gz" else open
         with opened(path, "rt", encoding="ascii") as file:
             rows = torch.tensor([[*map(float, line.replace(",", " ").split())] for line in file])
@@ -43,7 +46,17 @@ def load_collection(path: Path) -> tuple[Tensor, Tensor]:
             return to_squares(rows[:, :-10]), rows[:, -10:].argmax(dim=1)
     except (OSError, EOFError, ValueError, RuntimeError) as error:
         raise mc.Failure(f"cannot read {path} ({mc.one_line(error)})") from error
-    raise mc.Failure(f"{path} is not called digits..., zip... or semeion...")
+    raise mc.Failure(f"{path} is not called digits..., zip... or semeion..., nor a folder")
+
+
+def load_pictures(folder: Path) -> tuple[Tensor, Tensor]:
+    """Return images (N, size, size), 0 to 1, and labels (N,) of PNG files of ink on white.
+
+    The name of each begins with its label.
+    """
+    paths = sorted(folder.glob("[0-9]*.png"))
+    images = [1 - pil_to_tensor(Image.open(path).convert("L"))[0] / 255 for path in paths]
+    return torch.stack(images), torch.tensor([int(path.name[0]) for path in paths])
 
 
 def to_squares(pixels: Tensor) -> Tensor:
@@ -112,7 +125,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="elsewhere.far_ground",
         description="Read other collections of handwritten digits with the reader.",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="of a collection")
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="of a collection, or its folder"
+    )
     parser.add_argument(
         "--weights", type=Path, help="of the network; else as the reader finds them"
     )

@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 import torch
+from PIL import Image
 
 import mnist_classifier as mc
 from elsewhere import far_ground
@@ -25,9 +26,13 @@ def test_each_collection_gives_ink_from_0_to_1_and_labels(tmp_path):
         write(tmp_path, "zip.test.gz", [[7, 1.0, -1.0, 0.0, -1.0]]),
         write(tmp_path, "semeion.data", [[1.0, 0.0, 0.5, 0.0, *ones]]),
     ]
-    for file in files:
+    folder = tmp_path / "img"
+    folder.mkdir()
+    Image.frombytes("L", (2, 2), bytes([0, 255, 127, 255])).save(folder / "7-001.png")
+    for file in [*files, folder]:
         images, labels = far_ground.load_collection(file)
-        assert images.tolist() == [[[1.0, 0.0], [0.5, 0.0]]]
+        expected = torch.tensor([[[1.0, 0.0], [0.5, 0.0]]])
+        torch.testing.assert_close(images, expected, atol=0.003, rtol=0)
         assert labels.tolist() == [7]
 
 
