@@ -1,5 +1,6 @@
 """Pictures of several digits: what is found, and in what order it is read."""
 
+import io
 import itertools
 import json
 import math
@@ -110,6 +111,14 @@ def test_where_light_and_dark_ink_may_be_confused_no_digit_is_sure(monkeypatch):
     digits = read_digits(TWO_LINES, MODEL)
     assert text_of(digits) == "777 77"
     assert not any(digit.sure for digit in digits)
+
+
+def test_if_one_of_several_pages_is_read_each_digit_says_so():
+    file = io.BytesIO()
+    TWO_LINES.save(file, "TIFF", save_all=True, append_images=[TWO_LINES])
+    digits = read_digits(file, MODEL)
+    assert text_of(digits) == "777 77"
+    assert {digit.note for digit in digits} == {"page 1 of 2 is read"}
 
 
 def test_more_than_twenty_digits_are_read():
