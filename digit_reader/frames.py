@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from digit_reader.geometry import dilate
+from digit_reader.grids import SAME, crossing_width, find_bold, is_grid, printed_boxes
 from digit_reader.pieces import MOST_ON_PAGE, MOST_PIECES, Piece, heaviest_pieces, is_line
 
 REST_INK = 0.3  # of the darkest ink: if nothing darker remains without a frame, it stays
@@ -20,7 +21,7 @@ def remove_frames(ink: Tensor, several: bool = False) -> list[tuple[Tensor, list
         pieces = heaviest_pieces(ink, most)
         layers.append((ink, pieces))
         frame = find_frame(ink, pieces, several)
-        rest = (ink - dilate(frame, 2)).clamp(min=0)
+        rest = (ink - frame).clamp(min=0)
         if not frame.any() or rest.max() <= REST_INK * ink.max():
             return layers
         ink = rest
@@ -31,20 +32,51 @@ def find_frame(ink: Tensor, pieces: list[Piece], several: bool) -> Tensor:
 
     A box, a circle or axes surround other pieces, and lose everything. The desk, a thumb or ruled
     lines come from the border, and lose as much as their darkest pixel there: what is darker, a
-    digit that was written across, stays.
+    digit that was written across, stays. So does what is bolder than lines across the picture, or
+    than those of a grid.
     """
     border = torch.ones_like(ink, dtype=torch.bool)
     border[1:-1, 1:-1] = False
     frame = torch.zeros_like(ink)
+    bold = torch.zeros_like(border)
+    boxes = [] if several else printed_boxes(pieces)
     for piece in pieces:
         at_border = piece.mask & border
         is_cut_off = bool(at_border.any())
         is_frame = any(surrounds(piece, other, is_cut_off) for other in pieces)
         if is_frame or (several and surrounds_several(piece, pieces)):
             frame[piece.mask] = ink[piece.mask].max()
+            continue
+        written = None if several else written_across(piece, ink, at_border, boxes)
+        if written is not None:
+            bold |= written
+            lines = piece.mask & ~written
+            frame[lines] = (ink * lines).max()
         elif lies_along_border(piece, at_border) or is_ruled_line(piece, ink, at_border):
             frame[piece.mask] = ink[at_border].max()
-    return frame
+    return torch.where(bold, 0, dilate(frame, 2))
+
+
+FINE = 0.4  # of the mean width of lines and a digit across them: the lines are narrower
+
+
+def written_across(
+    piece: Piece, ink: Tensor, at_border: Tensor, boxes: list[Piece]
+) -> Tensor | None:
+    """Return where (H, W) `piece` of `ink` is bolder than the printed lines in it, or None.
+
+    It is None if they are neither a grid, nor some of the printed `boxes`, nor lines from border to
+    border with a digit across them.
+    """
+    if boxes and piece.box.size >= (1 - SAME) * boxes[0].box.size:
+        return find_bold(piece, boxes[0].width)
+    if is_grid(piece):
+        return find_bold(piece, piece.width)
+    line_width = crossing_width(at_border)
+    if line_width is None or line_width > FINE * piece.width:
+        return None
+    bold = find_bold(piece, line_width)
+    return bold if ink[bold].sum() > WRITTEN * piece.mass else None
 
 
 INSIDE_SIZE = 0.35  # of a frame's size: what it surrounds is at least as large, or just a speck
@@ -91,7 +123,7 @@ def lies_along_border(piece: Piece, at_border: Tensor) -> bool:
     return bool(at_border.sum() > AT_BORDER * piece.box.size)
 
 
-WRITTEN = 0.2  # of the mass of a line with a digit on it: the digit is darker by at least as much
+WRITTEN = 0.2  # of the mass of lines with a digit on them: the digit's, or what makes it darker
 
 
 def is_ruled_line(piece: Piece, ink: Tensor, at_border: Tensor) -> bool:

@@ -28,6 +28,7 @@ from tests.reader.pens import (
     on_page,
     with_room,
 )
+from tests.reader.printed_lines import PRINTED_LINES
 
 
 def redraw(digit: Tensor, rng: random.Random) -> Image.Image:
@@ -346,6 +347,7 @@ PHOTOGRAPHED = {
     "in axes": in_axes,
     "in screenshot": in_screenshot,
     "on small sheet": on_small_sheet,
+    **PRINTED_LINES,
 }
 SAVED = {
     "white on transparent": white_on_transparent,

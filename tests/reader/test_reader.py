@@ -8,8 +8,10 @@ import torch
 from PIL import Image, ImageChops, ImageFont, ImageOps
 
 from digit_reader import SURE, read_digit, to_mnist
+from digit_reader.frames import find_frame
 from digit_reader.geometry import dilate
 from digit_reader.gray import to_gray
+from digit_reader.grids import count_holes
 from digit_reader.ink import find_dark_or_light_ink, to_grid
 from digit_reader.outlines import fill_outline
 from digit_reader.parts import join_parts
@@ -52,6 +54,21 @@ def on_desk(sheet: Image.Image, desk: int) -> Image.Image:
 def touching_seven() -> Image.Image:
     """A seven from the left border to the lower one, and a speck that does not touch it."""
     return draw(draw_seven().crop((30, 46, 93, 130)), "ellipse", (20, 50, 26, 56), 0)
+
+
+def across(picture: Image.Image, *rows: int) -> Image.Image:
+    """`picture` with thin lines from side to side at these rows, as dark as the pen."""
+    for row in rows:
+        draw(picture, "line", (0, row, picture.width, row), 0, 3)
+    return picture
+
+
+def in_cells(picture: Image.Image, cell: int, box: int) -> Image.Image:
+    """`picture` with a box, as dark as the pen, in each cell of that many pixels."""
+    for top in range(12, picture.height - cell, cell):
+        for left in range(12, picture.width - cell, cell):
+            draw(picture, "rectangle", (left, top, left + box, top + box), None, 0, 2)
+    return picture
 
 
 DEEP = draw_seven("I;16", 59_110, 25_700)
@@ -112,6 +129,13 @@ SAME_SEVENS = {
         ImageOps.expand(draw_seven(), 20, 255), "ellipse", (10, 40, 150, 180), None, 0, 4
     ),
     "underlined": draw(draw_seven(), "line", (15, 142, 110, 145), 0, 5),
+    "across rules as dark": across(draw_seven(), 70, 95, 110),
+    "across upright rules as dark": across(
+        draw_seven().transpose(Image.Transpose.ROTATE_90), 120, 150
+    ).transpose(Image.Transpose.ROTATE_270),
+    "over a grid": in_cells(draw_seven(), 24, 24),
+    "over boxes": in_cells(draw_seven(), 24, 20),
+    "in a box among boxes": in_cells(draw_seven(size=(600, 500)), 120, 110),
     "a small sheet on a dark desk": on_desk(draw_seven("L", 230, 40), 60),
     "a black canvas in a white page": on_desk(draw_seven("L", 0, 255), 250),
     "a sheet on a sheet": on_desk(on_desk(draw_seven("L", 230, 40), 60), 250),
@@ -136,6 +160,7 @@ SEVEN = to_mnist(draw_seven())
 TOLERANCES = {
     "small": 0.03,
     "a bar that hangs in the air": 0.08,
+    "in a box among boxes": 0.03,
     "touching two borders beside a speck": 0.03,
 }
 
@@ -371,6 +396,32 @@ NO_OUTLINES = {
 @pytest.mark.parametrize("kind", NO_OUTLINES)
 def test_what_is_no_outline_is_not_filled_in(kind):
     assert not is_filled(NO_OUTLINES[kind])
+
+
+def draw_zeros(count: int) -> Image.Image:
+    """Zeros in a line, all alike."""
+    picture = Image.new("L", (20 + 60 * count, 120), 255)
+    for place in range(count):
+        box = (20 + 60 * place, 20, 60 + 60 * place, 100)
+        draw(picture, "ellipse", box, None, 0, 5)
+    return picture
+
+
+@pytest.mark.parametrize("several, left", [(True, 6), (False, 0)])
+def test_things_that_are_all_alike_are_boxes_if_one_digit_is_wanted(several, left):
+    ink, _ = find_dark_or_light_ink(to_grid(to_gray(draw_zeros(6))))
+    zeros = heaviest_pieces(ink)
+    frame = find_frame(ink, zeros, several)
+    assert sum(bool((frame[zero.mask] == 0).all()) for zero in zeros) == left
+
+
+@pytest.mark.parametrize("holes", range(4))
+def test_holes_are_counted_but_not_the_pinholes(holes):
+    mask = torch.ones(40, 60, dtype=torch.bool)
+    mask[35:38, 5:50] = False
+    for hole in range(holes):
+        mask[5:20, 2 + 20 * hole : 18 + 20 * hole] = False
+    assert count_holes(mask) == holes
 
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "F", "CMYK", "YCbCr")

@@ -1,0 +1,82 @@
+"""Part of step 6: printed lines are told from what is written across them in a bolder pen."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from digit_reader.geometry import dilate
+from digit_reader.pieces import Piece
+
+LINE = 0.08  # of its size: the lines of a grid are narrower
+MANY = 6  # holes make a grid, or as many boxes
+
+
+def is_grid(piece: Piece) -> bool:
+    """Tell whether `piece` is a grid of lines: squared paper, or boxes that touch."""
+    is_thin = piece.width < LINE * piece.box.size
+    return is_thin and count_holes(piece.box.crop(piece.mask)) >= MANY
+
+
+def count_holes(mask: Tensor) -> int:
+    """Return how many holes, at least 9 pixels wide, what is connected in `mask` (H, W) has.
+
+    That is 1 - V + E - F for the corners V, the sides E and the squares F of its pixels, once the
+    smaller holes are filled: Euler's formula.
+    """
+    squares = F.pad(dilate(mask.float(), 2), [1] * 4)[None]
+    sides = F.max_pool2d(squares, (1, 2), 1).sum() + F.max_pool2d(squares, (2, 1), 1).sum()
+    corners = F.max_pool2d(squares, 2, 1).sum()
+    return int(1 - corners + sides - squares.sum())
+
+
+BOX_LINE = 0.2  # of its size: the line of a box is narrower
+SAME = 0.1  # of their size: the sides of printed boxes differ by less
+
+
+def printed_boxes(pieces: list[Piece]) -> list[Piece]:
+    """Return those of `pieces` that are printed boxes, apart and all alike, if they are many."""
+    thin = [piece for piece in pieces if piece.width < BOX_LINE * piece.box.size]
+    if len(thin) < MANY:
+        return []
+    usual = sorted(thin, key=lambda piece: piece.box.size)[len(thin) // 2].box
+    boxes = []
+    for piece in thin:
+        higher = abs(piece.box.height - usual.height)
+        wider = abs(piece.box.width - usual.width)
+        is_alike = max(higher, wider) < SAME * usual.size
+        if is_alike and count_holes(piece.box.crop(piece.mask)) == 1:
+            boxes.append(piece)
+    return boxes if len(boxes) >= MANY else []
+
+
+def crossing_width(at_border: Tensor) -> float | None:
+    """Return how wide lines from side to side, or from top to bottom, are where they end, or None.
+
+    `at_border` (H, W) is where they are at the border of the picture.
+    """
+    top, bottom, left, right = at_border[0], at_border[-1], at_border[:, 0], at_border[:, -1]
+    if not (left.any() and right.any()) and not (top.any() and bottom.any()):
+        return None
+    ends = torch.cat([F.pad(side, [1, 0]) for side in (top, bottom, left, right)]).int()
+    count = ends.diff().clamp(min=0).sum()
+    return (ends.sum() / count).item()
+
+
+BOLD = 1.5  # times the width of lines, and a pixel: what is written across them is wider
+
+
+def find_bold(piece: Piece, line_width: float) -> Tensor:
+    """Return where (H, W) `piece` is bolder than lines of this width, in pixels."""
+    side = round(BOLD * line_width) + 1
+    around = [side - 1] * 4
+    free = F.pad(1 - piece.box.crop(piece.mask).float(), around, value=1)
+    fits = 1 - max_of_square(free, side)  # a square of that side, from here on
+    bold = torch.zeros_like(piece.mask)
+    piece.box.crop(bold)[:] = max_of_square(fits, side) > 0
+    return bold
+
+
+def max_of_square(image: Tensor, side: int) -> Tensor:
+    """Return the largest value of `image` (H, W) in each square of that side within it."""
+    rows = F.max_pool2d(image[None], (1, side), 1)
+    return F.max_pool2d(rows, (side, 1), 1)[0]
