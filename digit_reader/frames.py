@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from digit_reader.geometry import dilate
+from digit_reader.geometry import dilate, stroke_width
 from digit_reader.grids import SAME, crossing_width, find_bold, is_grid, printed_boxes
 from digit_reader.pieces import MOST_ON_PAGE, MOST_PIECES, Piece, heaviest_pieces, is_line
 
@@ -57,7 +57,7 @@ def find_frame(ink: Tensor, pieces: list[Piece], several: bool) -> Tensor:
     return torch.where(bold, 0, dilate(frame, 2))
 
 
-FINE = 0.4  # of the mean width of lines and a digit across them: the lines are narrower
+FINE = 0.4  # of the width of a digit's strokes: lines that it is written across are narrower
 
 
 def written_across(
@@ -73,10 +73,11 @@ def written_across(
     if is_grid(piece):
         return find_bold(piece, piece.width)
     line_width = crossing_width(at_border)
-    if line_width is None or line_width > FINE * piece.width:
+    if line_width is None:
         return None
     bold = find_bold(piece, line_width)
-    return bold if ink[bold].sum() > WRITTEN * piece.mass else None
+    is_bolder = line_width < FINE * stroke_width(bold.float())
+    return bold if is_bolder and ink[bold].sum() > WRITTEN * piece.mass else None
 
 
 INSIDE_SIZE = 0.35  # of a frame's size: what it surrounds is at least as large, or just a speck
@@ -123,7 +124,7 @@ def lies_along_border(piece: Piece, at_border: Tensor) -> bool:
     return bool(at_border.sum() > AT_BORDER * piece.box.size)
 
 
-WRITTEN = 0.2  # of the mass of lines with a digit on them: the digit's, or what makes it darker
+WRITTEN = 0.2  # of the mass of lines with a digit on them: what is darker or bolder has more
 
 
 def is_ruled_line(piece: Piece, ink: Tensor, at_border: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""Part of step 6: printed lines are told from what is written across them in a bolder pen."""
+"""For step 6: printed lines are told from what is written across them in a bolder pen."""
 
 import torch
 import torch.nn.functional as F
@@ -7,7 +7,7 @@ from torch import Tensor
 from digit_reader.geometry import dilate
 from digit_reader.pieces import Piece
 
-LINE = 0.08  # of its size: the lines of a grid are narrower
+LINE = 0.08  # of its size: the lines of a grid are narrower, and so are those across a picture
 MANY = 6  # holes make a grid, or as many boxes
 
 
@@ -59,7 +59,8 @@ def crossing_width(at_border: Tensor) -> float | None:
         return None
     ends = torch.cat([F.pad(side, [1, 0]) for side in (top, bottom, left, right)]).int()
     count = ends.diff().clamp(min=0).sum()
-    return (ends.sum() / count).item()
+    width = (ends.sum() / count).item()
+    return width if width < LINE * max(at_border.shape) else None
 
 
 BOLD = 1.5  # times the width of lines, and a pixel: what is written across them is wider
