@@ -7,7 +7,7 @@ from torch import Tensor
 from digit_reader.geometry import dilate
 from digit_reader.pieces import Piece
 
-LINE = 0.08  # of its size: the lines of a grid are narrower, and so are those across a picture
+LINE = 0.07  # of its size: the lines of a grid are narrower, and so are those across a picture
 MANY = 6  # holes make a grid, or as many boxes
 
 
