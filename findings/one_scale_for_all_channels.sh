@@ -69,7 +69,8 @@ on_microcontrollers.set_input(values, 0)
 on_microcontrollers.invoke()
 seen = on_microcontrollers.get_output(0).tolist()
 
-print("versions: tflite-micro", version("tflite-micro"), "ai-edge-litert", version("ai-edge-litert"))
+for package in ("tflite-micro", "ai-edge-litert"):
+    print("version:", package, version(package))
 print("guess: 7 and 7 with the scales 1 and 10 are 7 and 70 in both")
 print("seen: LiteRT", expected, "and for microcontrollers", seen)
 
