@@ -6,16 +6,17 @@ import itertools
 import pytest
 import torch
 from PIL import Image, ImageChops, ImageFont, ImageOps
+from torchvision.transforms.v2.functional import pil_to_tensor  # type: ignore[import-untyped]
 
 from digit_reader import SURE, read_digit, to_mnist
-from digit_reader.frames import find_frame
+from digit_reader.frames import find_frame, written_across
 from digit_reader.geometry import dilate
 from digit_reader.gray import to_gray
-from digit_reader.grids import count_holes
+from digit_reader.grids import count_holes, is_grid, printed_boxes
 from digit_reader.ink import find_dark_or_light_ink, to_grid
 from digit_reader.outlines import fill_outline
 from digit_reader.parts import join_parts
-from digit_reader.pieces import heaviest_pieces, label_components
+from digit_reader.pieces import Piece, heaviest_pieces, label_components
 from digit_reader.reader import find_digit, look_at
 from mnist_classifier import Failure
 from tests.drawn_digits import LIT, SegmentReader, draw_digits
@@ -413,6 +414,61 @@ def test_things_that_are_all_alike_are_boxes_if_one_digit_is_wanted(several, lef
     zeros = heaviest_pieces(ink)
     frame = find_frame(ink, zeros, several)
     assert sum(bool((frame[zero.mask] == 0).all()) for zero in zeros) == left
+
+
+def pieces_of(picture: Image.Image) -> list[Piece]:
+    """The pieces of dark ink on white."""
+    return heaviest_pieces(1 - pil_to_tensor(picture)[0] / 255)
+
+
+def draw_boxes(*sizes: tuple[int, int], line: int = 4) -> Image.Image:
+    """Boxes of these sizes in a line, drawn with a line of this width."""
+    picture = Image.new("L", (70 * len(sizes), 90), 255)
+    for place, (width, height) in enumerate(sizes):
+        left = 10 + 70 * place
+        draw(picture, "rectangle", (left, 10, left + width, 10 + height), None, 0, line)
+    return picture
+
+
+NO_PRINTED_BOXES = {
+    "five": draw_boxes(*[(50, 60)] * 5),
+    "in a bold line": draw_boxes(*[(50, 60)] * 6, line=16),
+    "of six sizes": draw_boxes(*[(22 + 6 * place, 70) for place in range(6)]),
+    "without a hole": draw_boxes(*[(50, 7)] * 6),
+}
+
+
+@pytest.mark.parametrize("kind", NO_PRINTED_BOXES)
+def test_what_is_not_many_thin_boxes_all_alike_is_no_printed_form(kind):
+    assert len(printed_boxes(pieces_of(draw_boxes(*[(50, 60)] * 6)))) == 6
+    assert printed_boxes(pieces_of(NO_PRINTED_BOXES[kind])) == []
+
+
+def draw_net(cells: int, line: int) -> Image.Image:
+    """A net of cells x 2 meshes, 30 pixels wide, of lines of this width."""
+    picture = Image.new("L", (30 * cells + 40, 100), 255)
+    for left in range(20, 20 + 30 * cells, 30):
+        for top in (20, 50):
+            draw(picture, "rectangle", (left, top, left + 30, top + 30), None, 0, line)
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("cells", "line", "expected"), [(3, 3, True), (2, 3, False), (3, 9, False)]
+)
+def test_a_grid_has_six_holes_and_thin_lines(cells, line, expected):
+    (net,) = pieces_of(draw_net(cells, line))
+    assert is_grid(net) == expected
+
+
+@pytest.mark.parametrize(("line", "is_seen"), [(4, True), (7, False)])
+def test_lines_across_a_digit_are_told_from_it_if_they_are_thinner(line, is_seen):
+    picture = draw(draw_seven(), "line", (0, 90, 200, 90), 0, line)
+    ink = 1 - pil_to_tensor(picture)[0] / 255
+    (piece,) = heaviest_pieces(ink)
+    border = torch.ones_like(piece.mask)
+    border[1:-1, 1:-1] = False
+    assert (written_across(piece, ink, piece.mask & border, []) is not None) == is_seen
 
 
 @pytest.mark.parametrize("holes", range(4))
