@@ -489,7 +489,7 @@ def measure(data_dir: str, weights_dir: str = ".") -> bool:
     model = load_model(weights_dir)
     digits = load_digits(data_dir, "t10k", torch.device("cpu"))
     results = [measure_group(group, model, digits) for group in GROUPS]
-    results += [measure_files(model, digits), measure_crashes(2000)]
+    results += [measure_files(model, digits), measure_crashes(500)]
     print("pages of numbers, of training digits:")
     return redraw_numbers.measure(data_dir, weights_dir) and all(results)
 
