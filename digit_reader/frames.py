@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from digit_reader.geometry import dilate, stroke_width
-from digit_reader.grids import SAME, crossing_width, find_bold, is_grid, printed_boxes
+from digit_reader.grids import FINE, SAME, crossing_width, find_bold, is_grid, printed_boxes
 from digit_reader.pieces import MOST_ON_PAGE, MOST_PIECES, Piece, heaviest_pieces, is_line
 
 REST_INK = 0.3  # of the darkest ink: if nothing darker remains without a frame, it stays
@@ -55,9 +55,6 @@ def find_frame(ink: Tensor, pieces: list[Piece], several: bool) -> Tensor:
         elif lies_along_border(piece, at_border) or is_ruled_line(piece, ink, at_border):
             frame[piece.mask] = ink[at_border].max()
     return torch.where(bold, 0, dilate(frame, 2))
-
-
-FINE = 0.4  # of the width of a digit's strokes: lines that it is written across are narrower
 
 
 def written_across(

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from digit_reader.geometry import dilate
+from digit_reader.geometry import dilate, stroke_width
 from digit_reader.pieces import Piece
 
 LINE = 0.07  # of its size: the lines of a grid are narrower, and so are those across a picture
@@ -75,6 +75,20 @@ def find_bold(piece: Piece, line_width: float) -> Tensor:
     bold = torch.zeros_like(piece.mask)
     piece.box.crop(bold)[:] = max_of_square(fits, side) > 0
     return bold
+
+
+FINE = 0.4  # of the width of a digit's strokes: lines that it is written across are narrower
+
+
+def has_finer_lines(piece: Piece) -> bool:
+    """Tell whether lines run through `piece` that are much finer than its strokes.
+
+    They are so many that its strokes are bolder than the average of both.
+    """
+    bold = find_bold(piece, piece.width)
+    lines = piece.mask & ~bold
+    line_width = stroke_width(lines.float())
+    return 0 < line_width < FINE * stroke_width(bold.float())
 
 
 def max_of_square(image: Tensor, side: int) -> Tensor:

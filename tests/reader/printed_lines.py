@@ -1,5 +1,6 @@
 """Digits on printed lines that are as dark as the pen: rules, squared paper, boxes."""
 
+import math
 import random
 
 from PIL import Image, ImageDraw, ImageOps
@@ -21,6 +22,27 @@ def crossed_by_lines(digit: Tensor, rng: random.Random) -> Image.Image:
         y = rng.randint(room, room + ink.height)
         end = y + rng.uniform(-0.1, 0.1) * size
         ImageDraw.Draw(page).line((0, y, page.width, end), rng.randint(pen, 110), thick)
+    return page
+
+
+def under_short_lines(digit: Tensor, rng: random.Random) -> Image.Image:
+    """A bold digit with one to six thin lines through it, which end within the picture."""
+    size = rng.randint(80, 250)
+    ink = draw_stroke(digit, size, rng.uniform(0.08, 0.3) * 255)
+    room = size
+    page = Image.new("L", (ink.width + 2 * room, ink.height + 2 * room), rng.randint(190, 250))
+    pen = rng.randint(10, 70)
+    page.paste(pen, (room, room), ink)
+    thick = max(1, round(rng.uniform(0.01, 0.035) * size))
+    for _ in range(rng.randint(1, 6)):
+        x = room + rng.uniform(0.1, 0.9) * ink.width
+        y = room + rng.uniform(0.1, 0.9) * ink.height
+        angle = rng.uniform(0, math.pi)
+        half = rng.uniform(0.2, 0.7) * size
+        across = half * math.cos(angle)
+        down = half * math.sin(angle)
+        ends = (x - across, y - down, x + across, y + down)
+        ImageDraw.Draw(page).line(ends, rng.randint(pen, 110), thick)
     return page
 
 
@@ -65,6 +87,7 @@ def over_cells(digit: Tensor, rng: random.Random) -> Image.Image:
 
 PRINTED_LINES = {
     "crossed by lines": crossed_by_lines,
+    "under short lines": under_short_lines,
     "in a cell": in_a_cell,
     "over cells": over_cells,
 }

@@ -12,7 +12,7 @@ from digit_reader import SURE, read_digit, to_mnist
 from digit_reader.frames import find_frame, written_across
 from digit_reader.geometry import dilate
 from digit_reader.gray import to_gray
-from digit_reader.grids import count_holes, is_grid, printed_boxes
+from digit_reader.grids import count_holes, has_finer_lines, is_grid, printed_boxes
 from digit_reader.ink import find_dark_or_light_ink, to_grid
 from digit_reader.outlines import fill_outline
 from digit_reader.parts import join_parts
@@ -469,6 +469,38 @@ def test_lines_across_a_digit_are_told_from_it_if_they_are_thinner(line, is_seen
     border = torch.ones_like(piece.mask)
     border[1:-1, 1:-1] = False
     assert (written_across(piece, ink, piece.mask & border, []) is not None) == is_seen
+
+
+def draw_bar(*lines: tuple[int, int, int, int], width: int = 3, bar: int = 20) -> Image.Image:
+    """An upright bar of this width, and `lines` of another one."""
+    picture = Image.new("L", (200, 200), 255)
+    draw(picture, "line", (100, 20, 100, 180), 0, bar)
+    for line in lines:
+        draw(picture, "line", line, 0, width)
+    return picture
+
+
+THREE_LINES = ((40, 60, 160, 80), (40, 110, 160, 90), (40, 120, 160, 150))
+WITH_FINER_LINES = {
+    "three": (draw_bar(*THREE_LINES), True),
+    "hardly finer": (draw_bar(*THREE_LINES, width=9), False),
+    "a short one": (draw_bar((100, 60, 125, 80)), False),
+    "none": (draw_bar(), False),
+    "lines alone": (draw_bar(*THREE_LINES, bar=3), False),
+    "a square": (draw_bar(bar=160), False),
+}
+
+
+@pytest.mark.parametrize("kind", WITH_FINER_LINES)
+def test_finer_lines_through_a_digit_are_noticed(kind):
+    picture, expected = WITH_FINER_LINES[kind]
+    (piece,) = pieces_of(picture)
+    assert has_finer_lines(piece) == expected
+
+
+def test_an_answer_is_unsure_if_finer_lines_run_through_the_digit():
+    assert find_digit(draw_bar()).note is None
+    assert find_digit(draw_bar(*THREE_LINES)).note == "finer lines run through the digit"
 
 
 @pytest.mark.parametrize("holes", range(4))
