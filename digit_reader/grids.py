@@ -69,12 +69,19 @@ BOLD = 1.5  # times the width of lines, and a pixel: what is written across them
 def find_bold(piece: Piece, line_width: float) -> Tensor:
     """Return where (H, W) `piece` is bolder than lines of this width, in pixels."""
     side = round(BOLD * line_width) + 1
-    around = [side - 1] * 4
-    free = F.pad(1 - piece.box.crop(piece.mask).float(), around, value=1)
-    fits = 1 - max_of_square(free, side)  # a square of that side, from here on
+    mask = F.pad(piece.box.crop(piece.mask), [side - 1] * 4)
+    fits = sums_of_squares(mask, side) == side**2  # a square of that side, from here on
     bold = torch.zeros_like(piece.mask)
-    piece.box.crop(bold)[:] = max_of_square(fits, side) > 0
+    if fits.any():
+        piece.box.crop(bold)[:] = sums_of_squares(fits, side) > 0
     return bold
+
+
+def sums_of_squares(mask: Tensor, side: int) -> Tensor:
+    """Return how much of each square of that side within `mask` (H, W) is true."""
+    sums = F.pad(mask.int().cumsum(0).cumsum(1), [1, 0, 1, 0])  # of all above and to the left
+    rows = sums[side:] - sums[:-side]
+    return rows[:, side:] - rows[:, :-side]
 
 
 FINE = 0.4  # of the width of a digit's strokes: lines that it is written across are narrower
@@ -86,12 +93,7 @@ def has_finer_lines(piece: Piece) -> bool:
     They are so many that its strokes are bolder than the average of both.
     """
     bold = find_bold(piece, piece.width)
-    lines = piece.mask & ~bold
-    line_width = stroke_width(lines.float())
+    if not bold.any():
+        return False
+    line_width = stroke_width((piece.mask & ~bold).float())
     return 0 < line_width < FINE * stroke_width(bold.float())
-
-
-def max_of_square(image: Tensor, side: int) -> Tensor:
-    """Return the largest value of `image` (H, W) in each square of that side within it."""
-    rows = F.max_pool2d(image[None], (1, side), 1)
-    return F.max_pool2d(rows, (side, 1), 1)[0]
