@@ -1,10 +1,10 @@
 """Read other collections of handwritten digits with the reader.
 
-    python -m elsewhere.far_ground digits.csv.gz zip.test.gz semeion.data img
+    python -m elsewhere.far_ground digits.csv.gz zip.test.gz semeion.data ARDIS_test_2828.csv img
 
-The files are those of scikit-learn, of the United States Postal Service (USPS), and of the Semeion
-research centre; img is the folder of HwD-1000. README.md, beside this file, tells where they come
-from. Their digits have 8x8 to 28x28 pixels, so that each is enlarged and laid on paper first, as a
+The files are those of scikit-learn, of the United States Postal Service (USPS), of the Semeion
+research centre, and of ARDIS; img is the folder of HwD-1000. README.md, beside this file, tells
+where they come from. Their digits have 8x8 to 28x28 pixels, so that each is enlarged and laid on paper first, as a
 small scan would be.
 """
 
@@ -29,24 +29,32 @@ MARGIN = 40  # pixels of paper on each side
 def load_collection(path: Path) -> tuple[Tensor, Tensor]:
     """Return images (N, size, size), 0 to 1, the background, to ink, and labels (N,).
 
-    The name of `path` tells which collection it is, and a folder is HwD-1000. Raises Failure if it
-    is none of the four, or has other content.
+    The name of `path` tells which collection it is, and a folder is HwD-1000. ARDIS has its labels
+    in another file beside it. Raises Failure if it is none of the five, or has other content.
     """
     try:
         if path.is_dir():
             return load_pictures(path)
-        opened = gzip.open if path.suffix == ".gz" else open
-        with opened(path, "rt", encoding="ascii") as file:
-            rows = torch.tensor([[*map(float, line.replace(",", " ").split())] for line in file])
+        rows = read_rows(path)
         if path.name.startswith("digits"):  # 0 to 16, and the label
             return to_squares(rows[:, :-1] / 16), rows[:, -1].long()
         if path.name.startswith("zip"):  # the label, and -1 to 1
             return to_squares((rows[:, 1:] + 1) / 2), rows[:, 0].long()
         if path.name.startswith("semeion"):  # 0 or 1, and ten places, of which the label's is 1
             return to_squares(rows[:, :-10]), rows[:, -10:].argmax(dim=1)
+        if path.name.startswith("ARDIS"):  # 0 to 255; the labels as ten places
+            labels = read_rows(path.with_name(path.name.replace("2828", "labels")))
+            return to_squares(rows / 255), labels.argmax(dim=1)
     except (OSError, EOFError, ValueError, RuntimeError) as error:
         raise mc.Failure(f"cannot read {path} ({mc.one_line(error)})") from error
-    raise mc.Failure(f"{path} is not called digits..., zip... or semeion..., nor a folder")
+    raise mc.Failure(f"{path} is not called digits, zip, semeion or ARDIS..., nor a folder")
+
+
+def read_rows(path: Path) -> Tensor:
+    """Return the numbers (rows, columns) in a file of text, which may be compressed."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="ascii") as file:
+        return torch.tensor([[*map(float, line.replace(",", " ").split())] for line in file])
 
 
 def load_pictures(folder: Path) -> tuple[Tensor, Tensor]:

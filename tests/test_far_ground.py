@@ -25,7 +25,9 @@ def test_each_collection_gives_ink_from_0_to_1_and_labels(tmp_path):
         write(tmp_path, "digits.csv.gz", [[16, 0, 8, 0, 7]], ","),
         write(tmp_path, "zip.test.gz", [[7, 1.0, -1.0, 0.0, -1.0]]),
         write(tmp_path, "semeion.data", [[1.0, 0.0, 0.5, 0.0, *ones]]),
+        write(tmp_path, "ARDIS_test_2828.csv", [[255.0, 0.0, 127.5, 0.0]]),
     ]
+    write(tmp_path, "ARDIS_test_labels.csv", [ones])
     folder = tmp_path / "img"
     folder.mkdir()
     Image.frombytes("L", (2, 2), bytes([0, 255, 127, 255])).save(folder / "7-001.png")
@@ -37,7 +39,7 @@ def test_each_collection_gives_ink_from_0_to_1_and_labels(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "rows"), [("ardis.csv", [[1]]), ("zip.test", [[1, 2], [3]]), ("zip.train", [["a"]])]
+    ("name", "rows"), [("emnist.csv", [[1]]), ("zip.test", [[1, 2], [3]]), ("zip.train", [["a"]])]
 )
 def test_a_file_of_another_kind_is_refused_in_one_line(name, rows, tmp_path, capsys):
     assert far_ground.main([str(write(tmp_path, name, rows))]) == 1
