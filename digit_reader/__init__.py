@@ -15,7 +15,7 @@ other:
     ink.py         tells the ink from the paper
     pieces.py      finds the connected pieces of the ink
     outlines.py    fills in a digit of which only the outline is drawn
-    grids.py       tells printed lines from a digit across them, for frames.py
+    grids.py       tells printed lines from a digit across them
     frames.py      takes off a box around the digit, ruled lines, a thumb
     sheets.py      cuts out a sheet of paper on a desk
     parts.py       joins the pieces of the digit

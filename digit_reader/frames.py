@@ -3,8 +3,15 @@
 import torch
 from torch import Tensor
 
-from digit_reader.geometry import dilate, stroke_width
-from digit_reader.grids import FINE, SAME, crossing_width, find_bold, is_grid, printed_boxes
+from digit_reader.geometry import dilate
+from digit_reader.grids import (
+    SAME,
+    crossing_width,
+    find_bold,
+    is_finer,
+    is_grid,
+    printed_boxes,
+)
 from digit_reader.pieces import MOST_ON_PAGE, MOST_PIECES, Piece, heaviest_pieces, is_line
 
 REST_INK = 0.3  # of the darkest ink: if nothing darker remains without a frame, it stays
@@ -73,8 +80,8 @@ def written_across(
     if line_width is None:
         return None
     bold = find_bold(piece, line_width)
-    is_bolder = line_width < FINE * stroke_width(bold.float())
-    return bold if is_bolder and ink[bold].sum() > WRITTEN * piece.mass else None
+    lines_are_finer = is_finer(line_width, bold)
+    return bold if lines_are_finer and ink[bold].sum() > WRITTEN * piece.mass else None
 
 
 INSIDE_SIZE = 0.35  # of a frame's size: what it surrounds is at least as large, or just a speck

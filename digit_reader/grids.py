@@ -1,4 +1,4 @@
-"""For step 6: printed lines are told from what is written across them in a bolder pen."""
+"""For step 6 and reader.py: printed lines are told from what a bolder pen wrote across them."""
 
 import torch
 import torch.nn.functional as F
@@ -87,6 +87,11 @@ def sums_of_squares(mask: Tensor, side: int) -> Tensor:
 FINE = 0.4  # of the width of a digit's strokes: lines that it is written across are narrower
 
 
+def is_finer(line_width: float, bold: Tensor) -> bool:
+    """Tell whether lines of this width, in pixels, are much finer than the strokes `bold` (H, W)."""
+    return line_width < FINE * stroke_width(bold.float())
+
+
 def has_finer_lines(piece: Piece) -> bool:
     """Tell whether lines run through `piece` that are much finer than its strokes.
 
@@ -96,4 +101,4 @@ def has_finer_lines(piece: Piece) -> bool:
     if not bold.any():
         return False
     line_width = stroke_width((piece.mask & ~bold).float())
-    return 0 < line_width < FINE * stroke_width(bold.float())
+    return line_width > 0 and is_finer(line_width, bold)

@@ -4,8 +4,8 @@
 
 The files are those of scikit-learn, of the United States Postal Service (USPS), of the Semeion
 research centre, and of ARDIS; img is the folder of HwD-1000. README.md, beside this file, tells
-where they come from. Their digits have 8x8 to 28x28 pixels, so that each is enlarged and laid on paper first, as a
-small scan would be.
+where they come from. Their digits have 8x8 to 28x28 pixels, so that each is enlarged and laid on
+paper first, as a small scan would be.
 """
 
 import argparse

@@ -9,15 +9,31 @@ from torch import Tensor
 from tests.reader.pens import draw_stroke, draw_strokes
 
 
-def crossed_by_lines(digit: Tensor, rng: random.Random) -> Image.Image:
-    """A bold digit with one to three thin lines through it, from side to side of the picture."""
+def draw_bold(digit: Tensor, rng: random.Random) -> tuple[Image.Image, int]:
+    """Ink of `digit` (28, 28) uint8 in a bold pen, and its size of 80 to 250 pixels."""
     size = rng.randint(80, 250)
-    ink = draw_stroke(digit, size, rng.uniform(0.08, 0.3) * 255)
-    room = round(rng.uniform(0.1, 0.4) * size)
+    return draw_stroke(digit, size, rng.uniform(0.08, 0.3) * 255), size
+
+
+def put_on_page(ink: Image.Image, room: int, rng: random.Random) -> tuple[Image.Image, int]:
+    """Dark `ink` on a light page with so many pixels around it, and its grey."""
     page = Image.new("L", (ink.width + 2 * room, ink.height + 2 * room), rng.randint(190, 250))
     pen = rng.randint(10, 70)
     page.paste(pen, (room, room), ink)
-    thick = max(1, round(rng.uniform(0.01, 0.035) * size))
+    return page, pen
+
+
+def choose_thickness(size: int, rng: random.Random) -> int:
+    """Width, in pixels, of thin lines through a digit of this size."""
+    return max(1, round(rng.uniform(0.01, 0.035) * size))
+
+
+def crossed_by_lines(digit: Tensor, rng: random.Random) -> Image.Image:
+    """A bold digit with one to three thin lines through it, from side to side of the picture."""
+    ink, size = draw_bold(digit, rng)
+    room = round(rng.uniform(0.1, 0.4) * size)
+    page, pen = put_on_page(ink, room, rng)
+    thick = choose_thickness(size, rng)
     for _ in range(rng.randint(1, 3)):
         y = rng.randint(room, room + ink.height)
         end = y + rng.uniform(-0.1, 0.1) * size
@@ -27,16 +43,12 @@ def crossed_by_lines(digit: Tensor, rng: random.Random) -> Image.Image:
 
 def under_short_lines(digit: Tensor, rng: random.Random) -> Image.Image:
     """A bold digit with one to six thin lines through it, which end within the picture."""
-    size = rng.randint(80, 250)
-    ink = draw_stroke(digit, size, rng.uniform(0.08, 0.3) * 255)
-    room = size
-    page = Image.new("L", (ink.width + 2 * room, ink.height + 2 * room), rng.randint(190, 250))
-    pen = rng.randint(10, 70)
-    page.paste(pen, (room, room), ink)
-    thick = max(1, round(rng.uniform(0.01, 0.035) * size))
+    ink, size = draw_bold(digit, rng)
+    page, pen = put_on_page(ink, size, rng)
+    thick = choose_thickness(size, rng)
     for _ in range(rng.randint(1, 6)):
-        x = room + rng.uniform(0.1, 0.9) * ink.width
-        y = room + rng.uniform(0.1, 0.9) * ink.height
+        x = size + rng.uniform(0.1, 0.9) * ink.width
+        y = size + rng.uniform(0.1, 0.9) * ink.height
         angle = rng.uniform(0, math.pi)
         half = rng.uniform(0.2, 0.7) * size
         across = half * math.cos(angle)
