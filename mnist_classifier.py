@@ -81,6 +81,7 @@ class Config:
     lr_factor: float = 0.5  # a cut of the learning rates multiplies them by this
     lr_patience: int = 0  # epochs without progress that are let pass before a cut
     lr_threshold: float = 0.05  # progress: a training loss this share below that of the last one
+    flagged_share: float = 0.25  # share of the training 1s that are given a flag
     rotation: float = 10.0  # degrees, either way
     translation: float = 2.0  # pixels, either way, along each axis
     scale: float = 0.1  # share of the size, either way, along each axis
@@ -252,6 +253,48 @@ def download_mnist(data_dir: str | Path) -> None:
 
 
 # --- augmentation and batches ---
+def add_flags(digits: Digits, share: float) -> Digits:
+    """Return `digits` with a flag on a `share` of the 1s, as many people write them.
+
+    Few of MNIST's have one, so that a network would take other people's for 7s.
+    """
+    images = digits.images.cpu().clone()
+    has_ink = images.amax(dim=(1, 2, 3)) > 127
+    ones = (has_ink & (digits.labels.cpu() == 1)).nonzero().flatten()
+    chosen = ones[torch.rand(len(ones)) < share]
+    images[chosen, 0] = draw_flags(images[chosen, 0])
+    return Digits(images.to(digits.images.device), digits.labels)
+
+
+def draw_flags(ones: Tensor) -> Tensor:
+    """Return 1s (N, 28, 28) uint8 with a line from the top down to the left, centred again."""
+    # Doubles, rounded to floats in the end: so the flags are the same on every processor.
+    random = torch.rand(len(ones), 3, 1, 1).double()
+    angle = torch.deg2rad(30 + 40 * random[:, 0])  # (N, 1, 1), below the horizontal
+    sin = angle.sin().float()
+    cos = angle.cos().float()
+    length = (4 + 10 * random[:, 1]).float()  # pixels
+    half_width = (0.5 + random[:, 2]).float()  # pixels
+    place = torch.arange(IMAGE_SIZE)
+    top = (ones.amax(dim=2, keepdim=True) > 127).int().argmax(dim=1, keepdim=True)  # (N, 1, 1)
+    top_row = torch.take_along_dim(ones, top, dim=1)  # (N, 1, 28), the first one with ink
+    right = place - centre_of_ink(top_row)  # (N, 1, 28), of the middle of that row, in pixels
+    below = place[:, None] - top  # (N, 28, 1)
+    along = (below * sin - right * cos).clamp(min=0).minimum(length)  # (N, 28, 28), down the flag
+    from_flag = torch.hypot(right + along * cos, below - along * sin)
+    flag = (half_width + 0.5 - from_flag).clamp(0, 1) * 255
+    flagged = ones.maximum(flag.to(torch.uint8))
+    centre = centre_of_ink(flagged.sum(dim=1, keepdim=True))
+    shift = ((IMAGE_SIZE - 1) / 2 - centre).round().long()  # (N, 1, 1), to the right
+    return torch.take_along_dim(flagged, (place - shift) % IMAGE_SIZE, dim=2)
+
+
+def centre_of_ink(rows: Tensor) -> Tensor:
+    """Return the centres of mass (N, 1, 1) of `rows` (N, 1, 28), in pixels from the left."""
+    place = torch.arange(IMAGE_SIZE)
+    return (rows * place).sum(dim=2, keepdim=True) / rows.sum(dim=2, keepdim=True)
+
+
 def augment(images: Tensor, config: Config) -> Tensor:
     """Rotate, scale, shear, shift and bend each image (N, 1, 28, 28), 0 to 1, in its own way.
 
@@ -460,11 +503,13 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
         threshold=config.lr_threshold,
     )
     print(f"Total trainable parameters: {count_parameters(model)}", flush=True)
+    with_flags = add_flags(train_set, config.flagged_share)
     history: list[Epoch] = []
     for number in range(1, config.epochs + 1):
         learning_rate = optimizer.param_groups[0]["lr"]
         started = time.perf_counter()
-        train_score = train_epoch(number, config, model, average, optimizer, train_set)
+        digits = with_flags if number <= config.augmented_epochs else train_set
+        train_score = train_epoch(number, config, model, average, optimizer, digits)
         seconds = time.perf_counter() - started
         test_score = evaluate(average.model, test_set)  # for the reader: it decides nothing
         history.append(Epoch(number, learning_rate, train_score, test_score, seconds))

@@ -67,8 +67,8 @@ def python_block(word: str) -> str:
     return block
 
 
-def short_config(epochs: int = 1) -> mc.Config:
-    return Config(epochs=1, batch_size=16)
+def short_config(**settings: float) -> mc.Config:
+    return Config(**settings | {"epochs": 2, "batch_size": 16})
 
 
 def test_the_page_trains_in_a_notebook(monkeypatch):
@@ -82,7 +82,7 @@ def test_the_page_trains_in_a_notebook(monkeypatch):
         assert torch.get_num_threads() == mc.default_threads()
     finally:
         torch.set_num_threads(threads)
-    assert len(scope["history"]) == 1
+    assert len(scope["history"]) == 2
 
 
 def test_the_page_trains_on_another_data_set(monkeypatch, tmp_path):
@@ -94,12 +94,17 @@ def test_the_page_trains_on_another_data_set(monkeypatch, tmp_path):
 
     monkeypatch.setattr(torchvision.datasets, "FashionMNIST", fashion)
     monkeypatch.setattr(mc, "Config", short_config)
+    trained_with = []
+    monkeypatch.setattr(
+        mc, "train_epoch", lambda *args: trained_with.append(args[-1]) or mc.Score(1.0, 0.5)
+    )
     code = python_block("FashionMNIST")
     assert len(code.splitlines()) <= 8
     scope: dict = {}
     exec(code, scope)
-    assert len(scope["history"]) == 1
+    assert len(scope["history"]) == 2
     assert isinstance(scope["model"], mc.SmallCNN)
+    assert torch.equal(trained_with[0].images, draw_digits(40, seed=2).images)  # without flags
 
 
 def program_blocks() -> list[str]:

@@ -85,6 +85,67 @@ def test_the_score_weighs_every_image_the_same():
     assert score.loss == pytest.approx(math.log(math.exp(5) + 9) - 5 * 20 / 23, rel=1e-5)
 
 
+# --- flags ---
+def bar(column: int) -> torch.Tensor:
+    """A 1 (28, 28) uint8: a bar in rows 4 to 23, 3 pixels wide around this column."""
+    image = torch.zeros(28, 28, dtype=torch.uint8)
+    image[4:24, column - 1 : column + 2] = 200
+    return image
+
+
+def test_a_flag_is_a_line_from_the_top_down_and_to_the_left():
+    torch.manual_seed(0)
+    lengths = []
+    for flagged in mc.draw_flags(bar(14).expand(200, -1, -1)):
+        stem = flagged[22].argmax().item()  # no flag is so long
+        left = stem - (flagged > 127).any(dim=0).int().argmax().item()
+        rows = (flagged[:, stem - left] > 127).nonzero()
+        assert flagged[5:23, stem].min() == 200  # the 1 itself is as it was
+        assert flagged[:, stem + 5 :].max() == 0
+        assert abs((flagged.sum(dim=0) * torch.arange(28)).sum() / flagged.sum() - 13.5) <= 0.5
+        if left > 4:
+            lengths.append(math.hypot(left, rows.float().mean() - 4))
+            assert 25 < math.degrees(math.atan2(rows.float().mean() - 4, left)) < 75
+    assert 4 < min(lengths) < 7
+    assert 12 < max(lengths) < 16
+
+
+def test_each_one_is_given_a_flag_of_its_own():
+    torch.manual_seed(0)
+    ones = torch.stack([bar(10), bar(17).roll(2, dims=0), bar(17)])
+    first, low, last = mc.draw_flags(ones)
+    assert not torch.equal(low.roll(-2, dims=0), last)
+    assert (first > 127).any(dim=1).nonzero().flatten().tolist() == list(range(4, 24))
+    assert (low > 127).any(dim=1).nonzero().flatten().tolist()[-1] == 25
+
+
+def test_a_share_of_the_ones_is_given_a_flag():
+    images = torch.stack([bar(13)] * 1000 + [torch.zeros(28, 28, dtype=torch.uint8)])
+    labels = torch.tensor([1, 7] * 500 + [1])
+    digits = Digits(images.unsqueeze(1), labels)
+    before = images.clone()
+    flagged = mc.add_flags(digits, 0.25)
+    changed = (flagged.images != digits.images).flatten(1).any(dim=1)
+    assert not changed[labels == 7].any()
+    assert not changed[-1]  # a blank one
+    assert 90 < changed.sum() < 160
+    assert torch.equal(digits.images[:, 0], before)
+    assert torch.equal(flagged.labels, labels)
+    assert torch.equal(mc.add_flags(digits, 0).images, digits.images)
+
+
+def test_flags_are_seen_in_all_epochs_but_the_last_ones(monkeypatch):
+    digits = draw_digits(100, seed=3)
+    seen = []
+    monkeypatch.setattr(mc, "train_epoch", lambda *args: seen.append(args[-1]) or Score(1.0, 0.5))
+    train(Config(epochs=3, flagged_share=1.0), digits, draw_digits(5, seed=7))
+    first, second, last = seen
+    assert first is second
+    assert last is digits
+    changed = (first.images != digits.images).flatten(1).any(dim=1)
+    assert torch.equal(changed, digits.labels == 1)
+
+
 # --- augmentation ---
 STILL = {"rotation": 0, "translation": 0, "scale": 0, "shear": 0, "elastic": 0}
 
