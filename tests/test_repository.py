@@ -89,7 +89,7 @@ def test_the_page_trains_on_another_data_set(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def fashion(folder: str, train: bool, download: bool) -> Mock:
-        digits = draw_digits(40 if train else 20, seed=2)
+        digits = draw_digits(200 if train else 20, seed=2)
         return Mock(data=digits.images.squeeze(1), targets=digits.labels)
 
     monkeypatch.setattr(torchvision.datasets, "FashionMNIST", fashion)
@@ -104,7 +104,7 @@ def test_the_page_trains_on_another_data_set(monkeypatch, tmp_path):
     exec(code, scope)
     assert len(scope["history"]) == 2
     assert isinstance(scope["model"], mc.SmallCNN)
-    assert torch.equal(trained_with[0].images, draw_digits(40, seed=2).images)  # without flags
+    assert torch.equal(trained_with[0].images, draw_digits(200, seed=2).images)  # without flags
 
 
 def program_blocks() -> list[str]:
