@@ -268,7 +268,7 @@ def add_flags(digits: Digits, share: float) -> Digits:
 
 def draw_flags(ones: Tensor) -> Tensor:
     """Return 1s (N, 28, 28) uint8 with a line from the top down to the left, centred again."""
-    # Doubles, rounded to floats in the end: so the flags are the same on every processor.
+    # Doubles at first, as when the recipe was measured: floats alone change a few grey levels.
     random = torch.rand(len(ones), 3, 1, 1).double()
     angle = torch.deg2rad(30 + 40 * random[:, 0])  # (N, 1, 1), below the horizontal
     sin = angle.sin().float()
