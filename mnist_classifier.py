@@ -90,10 +90,9 @@ class Config:
     clean_share: float = 1 / 6  # share of the epochs, at the end, that see the images as they are
     seed: int = 0  # of the first weights, the order of the images, augmentation and dropout
 
-    @property
-    def augmented_epochs(self) -> int:
-        """The number of epochs, at the start, that see distorted images."""
-        return self.epochs - math.ceil(self.epochs * self.clean_share)
+    def is_augmented(self, epoch: int) -> bool:
+        """Tell whether this epoch, from 1, sees flags and distortion: all but the last ones do."""
+        return epoch <= self.epochs - math.ceil(self.epochs * self.clean_share)
 
 
 # --- network ---
@@ -253,14 +252,17 @@ def download_mnist(data_dir: str | Path) -> None:
 
 
 # --- augmentation and batches ---
+STROKE = 127  # of 255: brighter pixels belong to a stroke, darker ones may be its soft edge
+
+
 def add_flags(digits: Digits, share: float) -> Digits:
     """Return `digits` with a flag on a `share` of the 1s, as many people write them.
 
     Few of MNIST's have one, so that a network would take other people's for 7s.
     """
     images = digits.images.cpu().clone()
-    has_ink = images.amax(dim=(1, 2, 3)) > 127
-    ones = (has_ink & (digits.labels.cpu() == 1)).nonzero().flatten()
+    has_stroke = images.amax(dim=(1, 2, 3)) > STROKE
+    ones = (has_stroke & (digits.labels.cpu() == 1)).nonzero().flatten()
     chosen = ones[torch.rand(len(ones)) < share]
     images[chosen, 0] = draw_flags(images[chosen, 0])
     return Digits(images.to(digits.images.device), digits.labels)
@@ -268,7 +270,7 @@ def add_flags(digits: Digits, share: float) -> Digits:
 
 def draw_flags(ones: Tensor) -> Tensor:
     """Return 1s (N, 28, 28) uint8 with a line from the top down to the left, centred again."""
-    # Doubles at first, as when the recipe was measured: floats alone change a few grey levels.
+    # Doubles at first, as when the recipe was measured: floats would change a few pixels.
     random = torch.rand(len(ones), 3, 1, 1).double()
     angle = torch.deg2rad(30 + 40 * random[:, 0])  # (N, 1, 1), below the horizontal
     sin = angle.sin().float()
@@ -276,11 +278,13 @@ def draw_flags(ones: Tensor) -> Tensor:
     length = (4 + 10 * random[:, 1]).float()  # pixels
     half_width = (0.5 + random[:, 2]).float()  # pixels
     place = torch.arange(IMAGE_SIZE)
-    top = (ones.amax(dim=2, keepdim=True) > 127).int().argmax(dim=1, keepdim=True)  # (N, 1, 1)
-    top_row = torch.take_along_dim(ones, top, dim=1)  # (N, 1, 28), the first one with ink
-    right = place - centre_of_ink(top_row)  # (N, 1, 28), of the middle of that row, in pixels
-    below = place[:, None] - top  # (N, 28, 1)
-    along = (below * sin - right * cos).clamp(min=0).minimum(length)  # (N, 28, 28), down the flag
+    has_stroke = ones.amax(dim=2, keepdim=True) > STROKE  # (N, 28, 1)
+    top = has_stroke.int().argmax(dim=1, keepdim=True)  # (N, 1, 1), the first such row
+    tip = centre_of_ink(torch.take_along_dim(ones, top, dim=1))  # (N, 1, 1), where the flag begins
+    right = place - tip  # (N, 1, 28), pixels
+    below = place[:, None] - top  # (N, 28, 1), pixels
+    along = below * sin - right * cos  # (N, 28, 28), pixels down the flag
+    along = along.clamp(min=0).minimum(length)
     from_flag = torch.hypot(right + along * cos, below - along * sin)
     flag = (half_width + 0.5 - from_flag).clamp(0, 1) * 255
     flagged = ones.maximum(flag.to(torch.uint8))
@@ -508,7 +512,7 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
     for number in range(1, config.epochs + 1):
         learning_rate = optimizer.param_groups[0]["lr"]
         started = time.perf_counter()
-        digits = with_flags if number <= config.augmented_epochs else train_set
+        digits = with_flags if config.is_augmented(number) else train_set
         train_score = train_epoch(number, config, model, average, optimizer, digits)
         seconds = time.perf_counter() - started
         test_score = evaluate(average.model, test_set)  # for the reader: it decides nothing
@@ -530,7 +534,7 @@ def train_epoch(
     digits: Digits,
 ) -> Score:
     """Train `model` on all of `digits`, with a bar; return the score of its answers meanwhile."""
-    batches = make_batches(digits, config, augmented=number <= config.augmented_epochs)
+    batches = make_batches(digits, config, augmented=config.is_augmented(number))
     steps = count_steps(digits, config)
     title = f"Epoch {number}/{config.epochs}"
     bar = tqdm(batches, title, total=steps, leave=False, disable=not can_draw_bar())
