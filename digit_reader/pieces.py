@@ -64,8 +64,11 @@ def label_components(mask: Tensor) -> Tensor:
     largest label around them, until nothing changes.
     """
     pixel_numbers = mask.flatten().cumsum(0).view_as(mask) * mask  # 1 to N, else 0
-    squares = F.unfold(pixel_numbers[None, None].float(), 3, padding=1)[0].T  # (H * W, 9)
-    neighbours = squares[mask.flatten()].long()  # (N, 9) pixel numbers, 0 for none
+    padded = F.pad(pixel_numbers, [1] * 4)
+    places = padded.flatten().nonzero()  # (N, 1) of the pixels
+    step = torch.arange(-1, 2)
+    square = (padded.shape[1] * step[:, None] + step).flatten()  # (9,) places, from its middle
+    neighbours = padded.flatten()[places + square]  # (N, 9) pixel numbers, 0 for none
     labels = torch.arange(len(neighbours) + 1)  # of pixel number 0 to N
     while True:
         largest = F.pad(labels[neighbours].amax(dim=1), (1, 0))
