@@ -64,6 +64,9 @@ def find_frame(ink: Tensor, pieces: list[Piece], several: bool) -> Tensor:
     return torch.where(bold, 0, dilate(frame, 2))
 
 
+WRITTEN = 0.2  # of the mass of lines with a digit across them: what is bolder has more
+
+
 def written_across(
     piece: Piece, ink: Tensor, at_border: Tensor, boxes: list[Piece]
 ) -> Tensor | None:
@@ -126,9 +129,6 @@ AT_BORDER = 0.5  # of its size: a desk or a thumb has more pixels at the border
 def lies_along_border(piece: Piece, at_border: Tensor) -> bool:
     """Tell whether `piece` lies along the border, where its pixels are `at_border` (H, W)."""
     return bool(at_border.sum() > AT_BORDER * piece.box.size)
-
-
-WRITTEN = 0.2  # of the mass of lines with a digit on them: what is darker or bolder has more
 
 
 def is_ruled_line(piece: Piece, ink: Tensor, at_border: Tensor) -> bool:

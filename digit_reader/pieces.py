@@ -48,13 +48,18 @@ def make_piece(mask: Tensor, mass: float) -> Piece:
     return Piece(mask, mass, box, stroke_width(box.crop(mask).float()))
 
 
-FAINTEST = 0.12  # of full ink: if the darkest ink is less dark, it is taken to be as dark as this
-PIECE_INK = 0.28  # of the darkest ink: what is darker belongs to a piece
+PIECE_INK = 0.28  # of the darkest ink: what is darker belongs to a piece, ...
+NOISE_INK = 0.02  # of full ink: ... if some of the piece is darker than this as well
 
 
 def is_inked(ink: Tensor) -> Tensor:
     """Tell which pixels (H, W) of `ink` are dark enough to belong to a piece."""
-    return ink > PIECE_INK * ink.max().clamp(min=FAINTEST)
+    least = PIECE_INK * ink.max()
+    inked = ink > least
+    if least >= NOISE_INK:
+        return inked
+    labels = label_components(inked)
+    return torch.isin(labels, labels[ink > NOISE_INK].unique())
 
 
 def label_components(mask: Tensor) -> Tensor:
@@ -106,13 +111,29 @@ def is_line(box: Box) -> bool:
     return min(box.height, box.width) < FLAT * box.size
 
 
+STRIP = 0.5  # of the picture's width or height: a strip along its border is narrower
+
+
+def is_strip(box: Box, ink: Tensor) -> bool:
+    """Tell whether `box` is a strip along a whole side of `ink` (H, W), as a shade on the paper."""
+    height, width = ink.shape
+    at_side = box.left == 0 or box.right == width
+    at_end = box.top == 0 or box.bottom == height
+    is_upright = at_side and box.height == height and box.width < STRIP * width
+    is_level = at_end and box.width == width and box.height < STRIP * height
+    return is_upright or is_level
+
+
 LEAST_SHARE = 0.02  # of the mass of all ink: a digit has at least as much; in noise, no piece has
 LEAST_SIZE = 8  # pixels of the grid: the longer side of a digit is at least as long
 
 
 def stands_out(ink: Tensor, parts: list[Piece]) -> bool:
-    """Tell whether these `parts` of `ink` (H, W) can be a digit, and not noise."""
-    if not parts or joint_box(parts).size < LEAST_SIZE:
+    """Tell whether these `parts` of `ink` (H, W) can be a digit, and not noise or a shade."""
+    if not parts:
+        return False
+    box = joint_box(parts)
+    if box.size < LEAST_SIZE or is_strip(box, ink):
         return False
     mass = sum(part.mass for part in parts)
     return mass >= LEAST_SHARE * ink[is_inked(ink)].sum().item()

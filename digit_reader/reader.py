@@ -20,7 +20,7 @@ from digit_reader.pieces import Piece, joint_box, stands_out
 from digit_reader.sheets import cut_out_sheet, find_sheet
 from mnist_classifier import Failure, predict
 
-SURE = 0.975  # answers with a lower probability are unsure
+SURE = 0.99  # answers with a lower probability are unsure
 
 
 def is_sure(probability: float, note: str | None) -> bool:

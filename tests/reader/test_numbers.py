@@ -169,7 +169,7 @@ def test_two_digits_that_touch_are_split_if_both_halves_are_sure():
 
 
 def test_if_one_digit_is_as_sure_the_halves_are_not():
-    digits = read_digits(touching(), OneOrTwo(0.98))
+    digits = read_digits(touching(), OneOrTwo(0.995))
     assert not all(digit.sure for digit in digits)
 
 
@@ -196,12 +196,12 @@ def an_answer(probability: float, width: int, height: int = 100) -> Answer:
     return Answer(1, probability, torch.zeros(1, 28, 28), Box(0, 0, height, width))
 
 
-WHOLE = an_answer(0.98, 100)
-HALF = an_answer(0.99, 50)
+WHOLE = an_answer(0.995, 100)
+HALF = an_answer(0.999, 50)
 NO_HALVES = {
     "none": [],
-    "one is low": [HALF, an_answer(0.99, 50, height=70)],
-    "one is less sure than the whole": [HALF, an_answer(0.976, 50)],
+    "one is low": [HALF, an_answer(0.999, 50, height=70)],
+    "one is less sure than the whole": [HALF, an_answer(0.991, 50)],
 }
 
 

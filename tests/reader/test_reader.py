@@ -274,9 +274,22 @@ def test_a_part_is_joined_that_is_near_only_to_a_lighter_part():
     assert [len(some) for some in join_parts(pieces)] == [3, 0]
 
 
-def test_a_stroke_that_fades_belongs_to_the_digit():
-    picture = draw(draw_seven(), "rectangle", (78, 62, 89, 129), 178)  # the stem of the seven
-    (piece,) = look_at(to_gray(picture)).pieces
+def seven_with_stem(paper: int, bar: int, stem: int) -> Image.Image:
+    """A seven whose stem is of another grey than its bar."""
+    return draw(draw_seven("L", paper, bar), "rectangle", (78, 62, 89, 129), stem)
+
+
+FADING = {
+    "dark": seven_with_stem(255, 0, 178),
+    "pale": seven_with_stem(250, 240, 244),
+    "very pale": seven_with_stem(250, 242, 246),
+    "down to the border": seven_with_stem(255, 0, 128).crop((25, 45, 95, 127)),
+}
+
+
+@pytest.mark.parametrize("kind", FADING)
+def test_a_stroke_that_fades_belongs_to_the_digit(kind):
+    (piece,) = look_at(to_gray(FADING[kind])).pieces
     assert piece.box.height > 1.2 * piece.box.width
 
 
@@ -514,6 +527,13 @@ def test_holes_are_counted_but_not_the_pinholes(holes):
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "F", "CMYK", "YCbCr")
 NOISE = torch.randn(300, 300, generator=torch.Generator().manual_seed(0))
+
+
+def shaded(light: torch.Tensor) -> Image.Image:
+    """Blank paper in a light that rises by 0.3 a pixel along `light`, which does so by 1."""
+    return Image.fromarray((200 + 0.3 * light).expand(160, 200).byte().numpy())
+
+
 BLANK = {
     **{
         f"{mode} {size}": Image.new(mode, size)
@@ -523,7 +543,11 @@ BLANK = {
     **{f"all {v}": Image.new("F", (50, 50), v) for v in (float("nan"), float("inf"), 1e38)},
     "noise": Image.effect_noise((300, 300), 20),
     "noise on paper": Image.fromarray((200 + 10 * NOISE).byte().numpy()),
-    "too faint": draw_seven("L", 250, 243),
+    "too faint": draw_seven("L", 250, 245),
+    "a shade at the left": shaded(ACROSS),
+    "a shade at the right": shaded(-ACROSS),
+    "a shade at the top": shaded(DOWN),
+    "a shade at the bottom": shaded(-DOWN),
     "a pixel": draw(Image.new("L", (28, 28)), "point", (9, 9), 1),
     "too small": draw(WHITE.copy(), "ellipse", (99, 79, 101, 81), 0),
 }
