@@ -59,7 +59,7 @@ def is_inked(ink: Tensor) -> Tensor:
     if least >= NOISE_INK:
         return inked
     labels = label_components(inked)
-    return torch.isin(labels, labels[ink > NOISE_INK].unique())
+    return torch.isin(labels, labels[ink > NOISE_INK])
 
 
 def label_components(mask: Tensor) -> Tensor:
