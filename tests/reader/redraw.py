@@ -3,6 +3,7 @@
 python -m tests.reader.redraw DATA_DIR [WEIGHTS_DIR]     # on the real test set, and numbers
 """
 
+import contextlib
 import io
 import math
 import random
@@ -406,6 +407,24 @@ def as_files(images: Tensor) -> Tensor:
     return torch.stack(found)
 
 
+def blank_paper(rng: random.Random) -> Image.Image:
+    """Blank paper of 60 to 900 pixels, lit from one side, by a lamp, or darker at its edges."""
+    height, width = (rng.randint(60, 900) for _ in "hw")
+    y = torch.linspace(-1, 1, height).unsqueeze(1)
+    x = torch.linspace(-1, 1, width)
+    angle = rng.uniform(0, 2 * math.pi)
+    from_lamp = torch.hypot(x - rng.uniform(-1, 1), y - rng.uniform(-1, 1))
+    lights = [
+        x + 0 * y,
+        y + 0 * x,
+        0.7 * (x * math.cos(angle) + y * math.sin(angle)),
+        2 * torch.exp(-rng.uniform(0.5, 3) * from_lamp**2) - 1,
+        -(x**2 + y**2),
+    ]
+    light = 1 + rng.uniform(0.02, 0.35) * rng.choice(lights)
+    return as_jpeg(rng.uniform(90, 245) * light, 3, rng)
+
+
 def random_ink(rng: random.Random) -> Image.Image:
     """Any shapes, on a picture of any size."""
     width, height = (rng.randint(1, 10 ** rng.randint(1, 2)) for _ in "wh")
@@ -480,6 +499,25 @@ def measure_files(model: nn.Module, digits: Digits) -> bool:
     return good
 
 
+MOST_SURELY_READ = 0.08  # of pieces of blank paper
+
+
+def measure_blank_paper(model: nn.Module, count: int) -> bool:
+    """Print in how many pieces of blank paper a digit is read; return whether they are few."""
+    rng = random.Random(0)
+    are_sure = []
+    for _ in range(count):
+        with contextlib.suppress(Failure):
+            are_sure.append(read_digit(blank_paper(rng), model).sure)
+    good = sum(are_sure) <= MOST_SURELY_READ * count
+    print(
+        f"blank paper in uneven light: in {len(are_sure)} of {count} a digit is read, "
+        f"in {sum(are_sure)} surely{'' if good else ' MISSED'}",
+        flush=True,
+    )
+    return good
+
+
 def measure_crashes(count: int) -> bool:
     """Print what random ink raises, other than Failure; return whether that is nothing."""
     errors = crashes(count)
@@ -493,6 +531,7 @@ def measure(data_dir: str, weights_dir: str = ".") -> bool:
     model = load_model(weights_dir)
     digits = load_digits(data_dir, "t10k", torch.device("cpu"))
     results = [measure_group(group, model, digits) for group in GROUPS]
+    results += [measure_blank_paper(model, 200)]
     results += [measure_files(model, digits), measure_crashes(500)]
     print("pages of numbers, of training digits:")
     return redraw_numbers.measure(data_dir, weights_dir) and all(results)
