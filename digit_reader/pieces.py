@@ -111,17 +111,25 @@ def is_line(box: Box) -> bool:
     return min(box.height, box.width) < FLAT * box.size
 
 
+SHADE_INK = 0.5  # of full ink: a shade is paler
 STRIP = 0.5  # of the picture's width or height: a strip along its border is narrower
+AROUND = 0.9  # of the border's pixels: a shade that is darker all round covers more
 
 
-def is_strip(box: Box, ink: Tensor) -> bool:
-    """Tell whether `box` is a strip along a whole side of `ink` (H, W), as a shade on the paper."""
+def is_shade(parts: list[Piece], ink: Tensor) -> bool:
+    """Tell whether these `parts` of `ink` (H, W), pale, lie along a whole side of it, or around."""
+    if ink.max() > SHADE_INK:
+        return False
     height, width = ink.shape
+    box = joint_box(parts)
     at_side = box.left == 0 or box.right == width
     at_end = box.top == 0 or box.bottom == height
     is_upright = at_side and box.height == height and box.width < STRIP * width
     is_level = at_end and box.width == width and box.height < STRIP * height
-    return is_upright or is_level
+    mask = torch.stack([part.mask for part in parts]).any(dim=0)
+    border = torch.cat([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    is_around = border.float().mean() > AROUND
+    return is_upright or is_level or bool(is_around)
 
 
 LEAST_SHARE = 0.02  # of the mass of all ink: a digit has at least as much; in noise, no piece has
@@ -130,10 +138,7 @@ LEAST_SIZE = 8  # pixels of the grid: the longer side of a digit is at least as 
 
 def stands_out(ink: Tensor, parts: list[Piece]) -> bool:
     """Tell whether these `parts` of `ink` (H, W) can be a digit, and not noise or a shade."""
-    if not parts:
-        return False
-    box = joint_box(parts)
-    if box.size < LEAST_SIZE or is_strip(box, ink):
+    if not parts or joint_box(parts).size < LEAST_SIZE or is_shade(parts, ink):
         return False
     mass = sum(part.mass for part in parts)
     return mass >= LEAST_SHARE * ink[is_inked(ink)].sum().item()

@@ -531,7 +531,7 @@ NOISE = torch.randn(300, 300, generator=torch.Generator().manual_seed(0))
 
 def shaded(light: torch.Tensor) -> Image.Image:
     """Blank paper in a light that rises by 0.3 a pixel along `light`, which does so by 1."""
-    return Image.fromarray((200 + 0.3 * light).expand(160, 200).byte().numpy())
+    return Image.fromarray((180 + 0.3 * light).expand(160, 200).byte().numpy())
 
 
 BLANK = {
@@ -548,6 +548,7 @@ BLANK = {
     "a shade at the right": shaded(-ACROSS),
     "a shade at the top": shaded(DOWN),
     "a shade at the bottom": shaded(-DOWN),
+    "a shade all round": shaded(-((DOWN - 80) ** 2 + (ACROSS - 100) ** 2) / 300),
     "a pixel": draw(Image.new("L", (28, 28)), "point", (9, 9), 1),
     "too small": draw(WHITE.copy(), "ellipse", (99, 79, 101, 81), 0),
 }
