@@ -1,12 +1,11 @@
 """Step 9: the strokes of the digit become 28x28 pixels, as MNIST would have them."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from digit_reader.geometry import bounding_box, dilate, resize, stroke_width
 from digit_reader.parts import ALIKE
-from digit_reader.pieces import Piece, joint_box
+from digit_reader.pieces import Piece, joint_box, joint_mask
 from mnist_classifier import IMAGE_SIZE
 
 DIGIT_SIZE = 19  # pixels: one less than in MNIST, as people's digits are read better so
@@ -25,7 +24,7 @@ FULL_INK = 0.75  # ... and ends here
 
 def cut_out(ink: Tensor, parts: list[Piece]) -> Tensor:
     """Return the strokes of a digit of these `parts` of `ink` (H, W), cut to their box, 0 to 1."""
-    strokes = torch.stack([part.mask for part in parts]).any(dim=0)
+    strokes = joint_mask(parts)
     ink = ink / ink[strokes].quantile(DARK_INK)  # the digit's dark ink is 1
     ink = ink * dilate(strokes.float(), 2)  # without what is farther away than their soft edges
     digit = joint_box(parts).crop(ink)

@@ -3,12 +3,11 @@
 import math
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from digit_reader.geometry import Box
 from digit_reader.parts import gaps, join_parts
-from digit_reader.pieces import Piece, is_flat, joint_box, make_piece
+from digit_reader.pieces import Piece, is_flat, joint_box, joint_mask, make_piece
 
 
 def find_digits(pieces: list[Piece]) -> list[list[Piece]]:
@@ -93,7 +92,7 @@ def cut_in_two(ink: Tensor, parts: list[Piece]) -> list[list[Piece]]:
     That is one column of pixels. If it goes through more than one stroke, nothing is returned.
     """
     box = joint_box(parts)
-    mask = torch.stack([part.mask for part in parts]).any(dim=0)
+    mask = joint_mask(parts)
     start = box.left + round(CUT_FROM * box.width)
     end = box.right - round(CUT_FROM * box.width)
     cut = start + int((ink * mask)[:, start:end].sum(dim=0).argmin())

@@ -14,7 +14,7 @@ from digit_reader.gray import to_gray
 from digit_reader.ink import find_dark_or_light_ink, to_grid
 from digit_reader.lines import as_piece, cut_in_two, find_digits, in_lines, usual_height
 from digit_reader.picture import GRID, Source, find_on_pages
-from digit_reader.pieces import MOST_ON_PAGE, Piece, joint_box
+from digit_reader.pieces import MOST_ON_PAGE, Piece, joint_box, joint_mask
 from digit_reader.reader import RIGHT_IF_CLOSE, SURE, is_sure, layers_of, read_digit
 from mnist_classifier import predict
 
@@ -194,6 +194,6 @@ def draw_digit(ink: Tensor, all_strokes: Tensor, parts: list[Piece]) -> Tensor:
     around = Box(max(0, top - AROUND), max(0, left - AROUND), bottom + AROUND, right + AROUND)
     ink = around.crop(ink)
     parts = [as_piece(ink, around.crop(part.mask)) for part in parts]
-    mine = torch.stack([part.mask for part in parts]).any(dim=0)
+    mine = joint_mask(parts)
     neighbours = around.crop(all_strokes) & ~mine
     return to_image(ink * ~neighbours, parts)

@@ -117,7 +117,7 @@ AROUND = 0.9  # of the border's pixels: a shade that is darker all round covers 
 
 
 def is_shade(parts: list[Piece], ink: Tensor) -> bool:
-    """Tell whether these `parts` of `ink` (H, W), pale, lie along a whole side of it, or around."""
+    """Tell whether `parts` of `ink` (H, W) are a pale shade along a whole side, or all round."""
     if ink.max() > SHADE_INK:
         return False
     height, width = ink.shape
@@ -126,7 +126,7 @@ def is_shade(parts: list[Piece], ink: Tensor) -> bool:
     at_end = box.top == 0 or box.bottom == height
     is_upright = at_side and box.height == height and box.width < STRIP * width
     is_level = at_end and box.width == width and box.height < STRIP * height
-    mask = torch.stack([part.mask for part in parts]).any(dim=0)
+    mask = joint_mask(parts)
     border = torch.cat([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     is_around = border.float().mean() > AROUND
     return is_upright or is_level or bool(is_around)
@@ -148,3 +148,8 @@ def joint_box(pieces: list[Piece]) -> Box:
     """Return the box around all of `pieces`."""
     tops, lefts, bottoms, rights = zip(*(piece.box for piece in pieces), strict=True)
     return Box(min(tops), min(lefts), max(bottoms), max(rights))
+
+
+def joint_mask(pieces: list[Piece]) -> Tensor:
+    """Return where (H, W) any of `pieces` is."""
+    return torch.stack([piece.mask for piece in pieces]).any(dim=0)

@@ -415,14 +415,15 @@ def blank_paper(rng: random.Random) -> Image.Image:
     angle = rng.uniform(0, 2 * math.pi)
     from_lamp = torch.hypot(x - rng.uniform(-1, 1), y - rng.uniform(-1, 1))
     lights = [
-        x + 0 * y,
-        y + 0 * x,
+        x,
+        y,
         0.7 * (x * math.cos(angle) + y * math.sin(angle)),
         2 * torch.exp(-rng.uniform(0.5, 3) * from_lamp**2) - 1,
         -(x**2 + y**2),
     ]
     light = 1 + rng.uniform(0.02, 0.35) * rng.choice(lights)
-    return as_jpeg(rng.uniform(90, 245) * light, 3, rng)
+    pixels = rng.uniform(90, 245) * light
+    return as_jpeg(pixels.expand(height, width), 3, rng)
 
 
 def random_ink(rng: random.Random) -> Image.Image:
@@ -531,8 +532,8 @@ def measure(data_dir: str, weights_dir: str = ".") -> bool:
     model = load_model(weights_dir)
     digits = load_digits(data_dir, "t10k", torch.device("cpu"))
     results = [measure_group(group, model, digits) for group in GROUPS]
-    results += [measure_blank_paper(model, 200)]
-    results += [measure_files(model, digits), measure_crashes(500)]
+    results += [measure_blank_paper(model, 200), measure_files(model, digits)]
+    results += [measure_crashes(500)]
     print("pages of numbers, of training digits:")
     return redraw_numbers.measure(data_dir, weights_dir) and all(results)
 
