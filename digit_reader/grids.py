@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from digit_reader.geometry import dilate, stroke_width
-from digit_reader.pieces import Piece
+from digit_reader.pieces import Piece, as_piece
 
 LINE = 0.07  # of its size: the lines of a grid are narrower, and so are those across a picture
 MANY = 6  # holes make a grid, or as many boxes
@@ -92,13 +92,19 @@ def is_finer(line_width: float, bold: Tensor) -> bool:
     return line_width < FINE * stroke_width(bold.float())
 
 
-def has_finer_lines(piece: Piece) -> bool:
-    """Tell whether lines run through `piece` that are much finer than its strokes.
+def finer_line_width(piece: Piece) -> float:
+    """Return how wide lines through `piece` are, in pixels, if much finer than its strokes, else 0.
 
     They are so many that its strokes are bolder than the average of both.
     """
     bold = find_bold(piece, piece.width)
     if not bold.any():
-        return False
+        return 0
     line_width = stroke_width((piece.mask & ~bold).float())
-    return line_width > 0 and is_finer(line_width, bold)
+    return line_width if is_finer(line_width, bold) else 0
+
+
+def take_lines_off(piece: Piece, ink: Tensor) -> Piece:
+    """Return `piece` of `ink` (H, W) without the finer lines that run through it."""
+    line_width = finer_line_width(piece)
+    return as_piece(find_bold(piece, line_width), ink) if line_width else piece

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from digit_reader.geometry import Box
 from digit_reader.parts import gaps, join_parts
-from digit_reader.pieces import Piece, is_flat, joint_box, joint_mask, make_piece
+from digit_reader.pieces import Piece, as_piece, is_flat, joint_box, joint_mask
 
 
 def find_digits(pieces: list[Piece]) -> list[list[Piece]]:
@@ -102,12 +102,7 @@ def cut_in_two(ink: Tensor, parts: list[Piece]) -> list[list[Piece]]:
     left = mask.clone()
     left[:, cut:] = False
     right = mask & ~left
-    return [[as_piece(ink, left)], [as_piece(ink, right)]]
-
-
-def as_piece(ink: Tensor, mask: Tensor) -> Piece:
-    """Return what is true in `mask` (H, W) as a piece of `ink`."""
-    return make_piece(mask, ink[mask].sum().item())
+    return [[as_piece(left, ink)], [as_piece(right, ink)]]
 
 
 class Line(NamedTuple):

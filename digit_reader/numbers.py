@@ -12,9 +12,9 @@ from digit_reader.digit import to_image
 from digit_reader.geometry import Box
 from digit_reader.gray import to_gray
 from digit_reader.ink import find_dark_or_light_ink, to_grid
-from digit_reader.lines import as_piece, cut_in_two, find_digits, in_lines, usual_height
+from digit_reader.lines import cut_in_two, find_digits, in_lines, usual_height
 from digit_reader.picture import GRID, Source, find_on_pages
-from digit_reader.pieces import MOST_ON_PAGE, Piece, joint_box, joint_mask
+from digit_reader.pieces import MOST_ON_PAGE, Piece, as_piece, joint_box, joint_mask
 from digit_reader.reader import RIGHT_IF_CLOSE, SURE, is_sure, layers_of, read_digit
 from mnist_classifier import predict
 
@@ -193,7 +193,7 @@ def draw_digit(ink: Tensor, all_strokes: Tensor, parts: list[Piece]) -> Tensor:
     top, left, bottom, right = joint_box(parts)
     around = Box(max(0, top - AROUND), max(0, left - AROUND), bottom + AROUND, right + AROUND)
     ink = around.crop(ink)
-    parts = [as_piece(ink, around.crop(part.mask)) for part in parts]
+    parts = [as_piece(around.crop(part.mask), ink) for part in parts]
     mine = joint_mask(parts)
     neighbours = around.crop(all_strokes) & ~mine
     return to_image(ink * ~neighbours, parts)

@@ -48,17 +48,22 @@ def make_piece(mask: Tensor, mass: float) -> Piece:
     return Piece(mask, mass, box, stroke_width(box.crop(mask).float()))
 
 
-PIECE_INK = 0.28  # of the darkest ink: what is darker belongs to a piece, ...
-NOISE_INK = 0.02  # of full ink: ... if some of the piece is darker than this as well
+def as_piece(mask: Tensor, ink: Tensor) -> Piece:
+    """Return what is true in `mask` (H, W) as a piece of `ink`."""
+    return make_piece(mask, ink[mask].sum().item())
+
+
+PIECE_INK = 0.28  # of the darkest ink: what is darker belongs to a piece ...
+NOISE_INK = 0.02  # of full ink: ... but noise may be as dark as this, so that in pale ink, ...
+PALE_INK = 0.18  # of the darkest ink: ... what is darker belongs to one if some of it is no noise
 
 
 def is_inked(ink: Tensor) -> Tensor:
     """Tell which pixels (H, W) of `ink` are dark enough to belong to a piece."""
     least = PIECE_INK * ink.max()
-    inked = ink > least
     if least >= NOISE_INK:
-        return inked
-    labels = label_components(inked)
+        return ink > least
+    labels = label_components(ink > PALE_INK * ink.max())
     return torch.isin(labels, labels[ink > NOISE_INK])
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from digit_reader.digit import is_like_mnist, to_image
 from digit_reader.frames import remove_frames
 from digit_reader.gray import to_colour_axis, to_gray
-from digit_reader.grids import has_finer_lines
+from digit_reader.grids import finer_line_width, take_lines_off
 from digit_reader.ink import find_dark_or_light_ink, to_grid
 from digit_reader.outlines import fill_outline
 from digit_reader.parts import join_parts, note_on
@@ -153,8 +153,9 @@ def find_digit(picture: Image.Image) -> Found:
     view = look_into_sheets(pixels, view)
     parts, others = join_parts(view.pieces)
     note = note_on(others, joint_box(parts))
-    if note is None and any(has_finer_lines(part) for part in parts):
-        note = "finer lines run through the digit"
+    if any(finer_line_width(part) for part in parts):
+        note = note or "finer lines run through the digit"
+        parts = [take_lines_off(part, view.ink) for part in parts]
     return Found(to_image(view.ink, parts), note, view.polarity_is_sure)
 
 

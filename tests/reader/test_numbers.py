@@ -16,8 +16,9 @@ from digit_reader import read_digit, read_digits
 from digit_reader.__main__ import main, text_of
 from digit_reader.geometry import Box
 from digit_reader.gray import to_gray
-from digit_reader.lines import as_piece, in_lines
+from digit_reader.lines import in_lines
 from digit_reader.numbers import FINE, PAGE_SIZE, Answer, draw_digit, find_page, one_or_two
+from digit_reader.pieces import as_piece
 from digit_reader.reader import is_sure
 from mnist_classifier import Failure, predict
 from tests.drawn_digits import SegmentReader, draw_digits
@@ -183,7 +184,7 @@ def test_small_digits_are_looked_at_on_a_finer_grid():
 def test_a_digit_is_drawn_without_its_neighbours():
     ink = torch.zeros(60, 60)
     ink[10:50, 10:18] = ink[42:50, 10:40] = 1
-    alone = as_piece(ink, ink > 0)
+    alone = as_piece(ink > 0, ink)
     ink[36:40, 24:40] = 1  # 2 pixels above the foot of the L
     strokes = ink > 0
     assert torch.equal(
