@@ -465,7 +465,6 @@ ODD_KINDS = (*STRANGE_KINDS, *ODD_STROKES)
 FLOORS = {
     "bold and small": (0.88, 5 / 150),
     "outlined": (0.86, 10 / 150),
-    "under short lines": (0.7, 5 / 150),  # most of them are unsure
 }
 # With room for a picture or two that another processor reads differently:
 GROUPS = [
