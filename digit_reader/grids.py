@@ -104,7 +104,6 @@ def finer_line_width(piece: Piece) -> float:
     return line_width if is_finer(line_width, bold) else 0
 
 
-def take_lines_off(piece: Piece, ink: Tensor) -> Piece:
-    """Return `piece` of `ink` (H, W) without the finer lines that run through it."""
-    line_width = finer_line_width(piece)
+def take_lines_off(piece: Piece, ink: Tensor, line_width: float) -> Piece:
+    """Return `piece` of `ink` (H, W) without lines of this width, in pixels; 0 is for no lines."""
     return as_piece(find_bold(piece, line_width), ink) if line_width else piece

@@ -53,17 +53,20 @@ def as_piece(mask: Tensor, ink: Tensor) -> Piece:
     return make_piece(mask, ink[mask].sum().item())
 
 
-PIECE_INK = 0.28  # of the darkest ink: what is darker belongs to a piece ...
-NOISE_INK = 0.02  # of full ink: ... but noise may be as dark as this, so that in pale ink, ...
-PALE_INK = 0.18  # of the darkest ink: ... what is darker belongs to one if some of it is no noise
+PIECE_INK = 0.28  # of the darkest ink: what is darker belongs to a piece
+NOISE_INK = 0.02  # of full ink: noise may be as dark
+PALE_INK = 0.18  # of the darkest ink: in pale ink, what is darker may belong to one
 
 
 def is_inked(ink: Tensor) -> Tensor:
-    """Tell which pixels (H, W) of `ink` are dark enough to belong to a piece."""
-    least = PIECE_INK * ink.max()
-    if least >= NOISE_INK:
-        return ink > least
-    labels = label_components(ink > PALE_INK * ink.max())
+    """Tell which pixels (H, W) of `ink` are dark enough to belong to a piece.
+
+    If the ink is so pale that noise would be, too, they hang together with darker ones than noise.
+    """
+    darkest = ink.max()
+    if PIECE_INK * darkest >= NOISE_INK:
+        return ink > PIECE_INK * darkest
+    labels = label_components(ink > PALE_INK * darkest)
     return torch.isin(labels, labels[ink > NOISE_INK])
 
 

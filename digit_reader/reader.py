@@ -153,9 +153,11 @@ def find_digit(picture: Image.Image) -> Found:
     view = look_into_sheets(pixels, view)
     parts, others = join_parts(view.pieces)
     note = note_on(others, joint_box(parts))
-    if any(finer_line_width(part) for part in parts):
+    widths = [finer_line_width(part) for part in parts]
+    if any(widths):
         note = note or "finer lines run through the digit"
-        parts = [take_lines_off(part, view.ink) for part in parts]
+        with_widths = zip(parts, widths, strict=True)
+        parts = [take_lines_off(part, view.ink, width) for part, width in with_widths]
     return Found(to_image(view.ink, parts), note, view.polarity_is_sure)
 
 
