@@ -38,10 +38,9 @@ def fill_outline(ink: Tensor, outline: Piece) -> Tensor:
 
 
 LONG = 0.7  # of the outline's size: the stroke in it is at least as long
-BENT = 1.25  # times the diagonal of its box: a stroke that is longer is bent
+BENT = 1.35  # times the diagonal of its box: a stroke that is longer is bent; no hole in a 0 is
 MOST_COVERED = 0.65  # of its box: a bent stroke covers less
-EVEN = 1.5  # times its mean width: a bent stroke is nowhere as wide
-EVEN_BAR = 1.15  # times its mean width: nor is a straight one; the hole in a 0 is (4 / pi)
+EVEN = 1.15  # times its mean width: a straight stroke is nowhere as wide; the hole in a 0 is (4 / pi)
 
 
 def is_stroke(hole: Tensor, line_width: float) -> bool:
@@ -54,10 +53,9 @@ def is_stroke(hole: Tensor, line_width: float) -> bool:
     if box.size < LONG * max(hole.shape) or width < line_width:
         return False
     area = hole.sum().item()
-    is_bent = area / width > BENT * math.hypot(box.height, box.width)
-    if is_bent and area > MOST_COVERED * box.height * box.width:
-        return False
-    wide = int((EVEN if is_bent else EVEN_BAR) * width) + 1
+    if area / width > BENT * math.hypot(box.height, box.width):
+        return area <= MOST_COVERED * box.height * box.width
+    wide = int(EVEN * width) + 1
     outside = F.pad(1 - hole.float(), [wide] * 4, value=1)
     # No square of that side fits into the hole:
     return bool((F.max_pool2d(outside[None], wide, 1) == 1).all())
