@@ -74,10 +74,11 @@ class Config:
 
     epochs: int = 9
     batch_size: int = 192  # images in a step, at the most
-    lr: float = 0.12  # initial learning rate
+    lr: float = 0.12  # initial learning rate of the convolutions before the head
+    lr_ratio: float = 0.5  # learning rate of all other parameters, as a share of lr
     momentum: float = 0.9
     averaging_divisor: int = 9  # k: average the weights over about the last 1/k of the steps
-    lr_factor: float = 0.5  # a cut of the learning rate multiplies it by this
+    lr_factor: float = 0.5  # a cut of the learning rates multiplies them by this
     lr_patience: int = 0  # epochs without progress that are let pass before a cut
     lr_threshold: float = 0.05  # progress: a training loss this share below that of the last one
     flagged_share: float = 0.25  # share of the training 1s that are given a flag
@@ -389,9 +390,10 @@ class Muon(torch.optim.Optimizer):
     made orthogonal, the update moves all of them about equally far (Jordan et al., 2024). Written
     out because torch.optim.Muon takes plain matrices only, in bfloat16.
 
-    The updates of those of the `parameters` that are `filters` are made orthogonal. Plain are those
-    of BatchNorm, and of the head, whose rows are the ten classes. A parameter without a gradient, as
-    in a frozen layer, stays as it is.
+    `filters` are the parameters whose updates are made orthogonal, with the learning rate `lr`.
+    The other `parameters` have plain updates, with `lr_others`: those of BatchNorm, and the head,
+    whose rows are the ten classes. A parameter without a gradient, as in a frozen layer, stays as
+    it is.
     """
 
     def __init__(
@@ -399,14 +401,19 @@ class Muon(torch.optim.Optimizer):
         parameters: Iterable[nn.Parameter],
         filters: Iterable[nn.Parameter],
         lr: float,
+        lr_others: float,
         momentum: float,
     ) -> None:
+        filters = list(filters)
         are_filters = set(filters)
-        parameters = list(parameters)
-        super().__init__(parameters, {"lr": lr, "momentum": momentum})
-        for p in parameters:
+        others = [p for p in parameters if p not in are_filters]
+        groups = [
+            {"params": filters, "lr": lr, "orthogonal": True},
+            {"params": others, "lr": lr_others, "orthogonal": False},
+        ]
+        super().__init__(groups, {"momentum": momentum})
+        for p in filters + others:
             self.state[p]["momentum_buffer"] = torch.zeros_like(p)
-            self.state[p]["is_filter"] = p in are_filters
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
@@ -416,11 +423,10 @@ class Muon(torch.optim.Optimizer):
             for p in group["params"]:
                 if p.grad is None:
                     continue
-                state = self.state[p]
-                buffer = state["momentum_buffer"]
+                buffer = self.state[p]["momentum_buffer"]
                 buffer.mul_(momentum).add_(p.grad)
                 update = p.grad.add(buffer, alpha=momentum)  # Nesterov's look ahead
-                if state["is_filter"]:
+                if group["orthogonal"]:
                     update = orthogonalize(update.flatten(1)).view_as(p)
                 p.sub_(update, alpha=group["lr"])
 
@@ -464,7 +470,7 @@ class Epoch(NamedTuple):
     """What is kept of an epoch."""
 
     number: int  # from 1
-    learning_rate: float
+    learning_rate: float  # of the filters
     train: Score  # the schedule follows its loss
     test: Score  # only reported
     seconds: float  # of training, without the test
@@ -486,7 +492,13 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
     if device.type == "cpu":  # this order of the values in memory is faster there
         model = model.to(memory_format=torch.channels_last)
     average = RunningAverage(model, config.averaging_divisor)
-    optimizer = Muon(model.parameters(), model.filters(), lr=config.lr, momentum=config.momentum)
+    optimizer = Muon(
+        model.parameters(),
+        model.filters(),
+        lr=config.lr,
+        lr_others=config.lr * config.lr_ratio,
+        momentum=config.momentum,
+    )
     scheduler = ReduceLROnPlateau(
         optimizer,
         mode="min",
@@ -554,12 +566,13 @@ def can_draw_bar() -> bool:
 
 
 def step_schedule(scheduler: ReduceLROnPlateau, train_loss: float) -> None:
-    """Show `scheduler` the loss of an epoch, and say so if it cuts the learning rate."""
-    before = scheduler.get_last_lr()[0]
+    """Show `scheduler` the loss of an epoch, and say so if it cuts the learning rates."""
+    before = scheduler.get_last_lr()
     scheduler.step(train_loss)
-    after = scheduler.get_last_lr()[0]
-    if after < before:
-        print(f"Reduced the learning rate to {after:g}", flush=True)
+    after = scheduler.get_last_lr()
+    if any(new < old for new, old in zip(after, before, strict=True)):
+        rates = ", ".join(f"{rate:g}" for rate in after)
+        print(f"Reduced the learning rates to {rates}", flush=True)
 
 
 def print_epoch(epoch: Epoch, epochs: int) -> None:
@@ -879,7 +892,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--epochs", type=int, default=Config.epochs, help="passes over the data")
     add("--batch-size", type=int, default=Config.batch_size, help="images in a step, at most")
-    add("--lr", type=float, default=Config.lr, help="initial learning rate")
+    add("--lr", type=float, default=Config.lr, help="initial learning rate of the filters")
     add("--seed", type=int, default=Config.seed, help="each trains another network")
     add("--device", default="auto", help="cpu, cuda, cuda:1, mps, ...; auto: a GPU if there is one")
     add("--threads", type=int, default=default_threads(), help="of the CPU")

@@ -364,7 +364,7 @@ def test_a_cut_is_said_and_after_the_last_epoch_there_is_none(monkeypatch, capsy
     history_of([1.0, 1.0, 1.0], Config(epochs=3, lr=0.1), monkeypatch)
     lines = [line for line in capsys.readouterr().out.splitlines() if "rate" in line]
     assert len(lines) == 1
-    assert lines[0].startswith("Reduced the learning rate to 0.")
+    assert lines[0].startswith("Reduced the learning rates to 0.")
 
 
 @pytest.mark.parametrize(("factor", "is_said"), [(0.5, True), (2.0, False)])
@@ -377,9 +377,12 @@ def test_a_cut_is_said_and_a_rise_is_not(factor, is_said, capsys):
     assert ("Reduced" in capsys.readouterr().out) == is_said
 
 
-def test_the_first_learning_rate_is_that_of_the_configuration(monkeypatch):
-    (epoch,) = history_of([1.0], Config(epochs=1, lr=0.3), monkeypatch)
+def test_the_first_learning_rates_are_those_of_the_configuration(monkeypatch):
+    muon = Mock(wraps=mc.Muon)
+    monkeypatch.setattr(mc, "Muon", muon)
+    (epoch,) = history_of([1.0], Config(epochs=1, lr=0.3, lr_ratio=0.2), monkeypatch)
     assert epoch.learning_rate == 0.3
+    assert muon.call_args.kwargs["lr_others"] == pytest.approx(0.06)
 
 
 def test_the_history_has_the_training_score_and_the_test_score(monkeypatch):
@@ -415,7 +418,7 @@ class TwoKinds(nn.Module):
 
 def make_muon(model: TwoKinds) -> Muon:
     filters = [model.features[0].weight]
-    return Muon(model.parameters(), filters, lr=0.1, momentum=0.9)
+    return Muon(model.parameters(), filters, lr=0.1, lr_others=0.05, momentum=0.9)
 
 
 def test_the_optimizer_steps_with_nesterov_momentum_orthogonal_for_filters_alone():
@@ -429,7 +432,7 @@ def test_the_optimizer_steps_with_nesterov_momentum_orthogonal_for_filters_alone
         optimizer.step()
     # Velocities: g, 1.9 g. Updates: g + 0.9 g, g + 0.9 * 1.9 g; made orthogonal, both are alike.
     for name, p in model.named_parameters():
-        step = 0.1 * (1.9 + 2.71) * gradients[name]
+        step = 0.05 * (1.9 + 2.71) * gradients[name]
         if name == "features.0.weight":
             matrix = gradients[name].flatten(1)
             step = 2 * 0.1 * mc.orthogonalize(matrix).view_as(p)
@@ -464,9 +467,10 @@ def test_the_filters_are_those_before_the_head_whatever_the_layers_are_called():
 def test_a_network_that_torch_compile_wrapped_has_the_same_filters():
     model = SmallCNN()
     wrapped = torch.compile(model)
-    optimizer = Muon(wrapped.parameters(), wrapped.filters(), lr=0.1, momentum=0.9)
-    filters = {id(p) for p, state in optimizer.state.items() if state["is_filter"]}
-    assert filters == {id(p) for p in model.filters()}
+    optimizer = Muon(wrapped.parameters(), wrapped.filters(), lr=0.1, lr_others=0.05, momentum=0.9)
+    filters, others = (group["params"] for group in optimizer.param_groups)
+    assert {id(p) for p in filters} == {id(p) for p in model.filters()}
+    assert any(p is model.head.weight for p in others)
 
 
 def test_the_average_follows_weights_and_statistics_with_a_growing_memory():
