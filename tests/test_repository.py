@@ -94,10 +94,13 @@ def test_the_page_trains_on_another_data_set(monkeypatch, tmp_path):
 
     monkeypatch.setattr(torchvision.datasets, "FashionMNIST", fashion)
     monkeypatch.setattr(mc, "Config", short_config)
-    trained_with = []
-    monkeypatch.setattr(
-        mc, "train_epoch", lambda *args: trained_with.append(args[-1]) or mc.Score(1.0, 0.5)
-    )
+    trained_with: list[mc.Digits] = []
+
+    def train_epoch(*args: object) -> mc.Score:
+        trained_with.extend(a for a in args if isinstance(a, mc.Digits))
+        return mc.Score(1.0, 0.5)
+
+    monkeypatch.setattr(mc, "train_epoch", train_epoch)
     code = python_block("FashionMNIST")
     assert len(code.splitlines()) <= 8
     scope: dict = {}
