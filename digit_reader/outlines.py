@@ -40,7 +40,9 @@ def fill_outline(ink: Tensor, outline: Piece) -> Tensor:
 LONG = 0.7  # of the outline's size: the stroke in it is at least as long
 BENT = 1.35  # times the diagonal of its box: a stroke that is longer is bent; no hole in a 0 is
 MOST_COVERED = 0.65  # of its box: a bent stroke covers less
-EVEN = 1.15  # times its mean width: a straight stroke is nowhere as wide; the hole in a 0 is (4 / pi)
+EVEN = (
+    1.15  # times its mean width: a straight stroke is nowhere as wide; the hole in a 0 is (4 / pi)
+)
 
 
 def is_stroke(hole: Tensor, line_width: float) -> bool:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -50,7 +51,7 @@ class Reading(NamedTuple):
 class Found(NamedTuple):
     """The digit in a picture."""
 
-    image: Tensor  # (1, 28, 28), 0 to 1: as MNIST would have it
+    images: list[Tensor]  # (1, 28, 28), 0 to 1: as MNIST would have it; one, or two to choose from
     note: str | None  # what else the picture shows
     polarity_is_sure: bool  # whether its ink was told from its paper beyond doubt
 
@@ -106,14 +107,18 @@ def answers_to(batch: list[Found | Failure], model: nn.Module) -> Iterator[Readi
 
 
 def ask(model: nn.Module, batch: list[Found]) -> list[Reading]:
-    """Return what `model` reads in each digit of `batch`."""
+    """Return what `model` reads in each digit of `batch`: of two images, in the surer one."""
     if not batch:
         return []
-    answers = predict(model, torch.stack([found.image for found in batch]))
+    images = [image for found in batch for image in found.images]
+    digits, probabilities = predict(model, torch.stack(images))
+    answers = zip(probabilities.tolist(), digits.tolist(), images, strict=True)
     readings = []
-    for found, digit, probability in zip(batch, *map(Tensor.tolist, answers), strict=True):
+    for found in batch:
+        of_found = islice(answers, len(found.images))
+        probability, digit, image = max(of_found, key=lambda answer: answer[0])
         share = 1 if found.polarity_is_sure else RIGHT_IF_CLOSE
-        readings.append(Reading(digit, share * probability, found.image, found.note))
+        readings.append(Reading(digit, share * probability, image, found.note))
     return readings
 
 
@@ -128,7 +133,7 @@ def to_mnist(source: Source) -> Tensor:
     Raises Failure if the picture is broken or too large, or if nothing stands out in it, and
     TypeError if `source` is something else.
     """
-    return find_in(source).image
+    return find_in(source).images[0]
 
 
 def find_in(source: Source) -> Found:
@@ -142,7 +147,7 @@ def find_digit(picture: Image.Image) -> Found:
     """Return the digit in `picture`; raise Failure if it is broken, or nothing stands out in it."""
     pixels = to_gray(picture)
     if is_like_mnist(pixels):
-        return Found(pixels.unsqueeze(0) / 255, None, True)
+        return Found([pixels.unsqueeze(0) / 255], None, True)
     view = look_at(pixels)
     if view is None:  # as a red digit on a green that is as bright
         colours = to_colour_axis(picture)
@@ -152,13 +157,17 @@ def find_digit(picture: Image.Image) -> Found:
         raise Blank("blank: no digit stands out")
     view = look_into_sheets(pixels, view)
     parts, others = join_parts(view.pieces)
+    images = [to_image(view.ink, parts)]
     note = note_on(others, joint_box(parts))
     widths = [finer_line_width(part) for part in parts]
     if any(widths):
         note = note or "finer lines run through the digit"
         with_widths = zip(parts, widths, strict=True)
-        parts = [take_lines_off(part, view.ink, width) for part, width in with_widths]
-    return Found(to_image(view.ink, parts), note, view.polarity_is_sure)
+        bolder = [take_lines_off(part, view.ink, width) for part, width in with_widths]
+        images.insert(
+            0, to_image(view.ink, bolder)
+        )  # the lines may be thin ends of its own strokes
+    return Found(images, note, view.polarity_is_sure)
 
 
 def look_at(pixels: Tensor) -> View | None:

@@ -6,9 +6,10 @@ import itertools
 import pytest
 import torch
 from PIL import Image, ImageChops, ImageFont, ImageOps
+from torch import nn
 from torchvision.transforms.v2.functional import pil_to_tensor  # type: ignore[import-untyped]
 
-from digit_reader import SURE, read_digit, to_mnist
+from digit_reader import SURE, read_digit, read_pictures, to_mnist
 from digit_reader.frames import find_frame, written_across
 from digit_reader.geometry import dilate
 from digit_reader.gray import to_gray
@@ -177,7 +178,7 @@ def difference_from_seven(digit: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("kind", SAME_SEVENS)
 def test_the_digit_is_found_in_all_kinds_of_pictures_and_beside_other_things(kind):
-    digit, note, _ = find_digit(SAME_SEVENS[kind])
+    (digit, *_), note, _ = find_digit(SAME_SEVENS[kind])
     assert note is None
     tolerance = TOLERANCES.get(kind, 0.015)
     assert digit.shape == (1, 28, 28)
@@ -297,7 +298,7 @@ def test_a_stroke_that_fades_belongs_to_the_digit(kind):
 @pytest.mark.parametrize("gap", [3, 25])
 def test_digits_side_by_side_are_not_joined(gap):
     picture = ImageChops.darker(draw_seven(), ImageChops.offset(draw_seven(), 60 + gap, 0))
-    digit, note, _ = find_digit(picture)
+    (digit, *_), note, _ = find_digit(picture)
     assert difference_from_seven(digit).mean() < 0.015
     assert note == "2 things are as large as a digit; one is read"
 
@@ -518,6 +519,32 @@ def test_finer_lines_through_a_digit_are_taken_off():
     without = to_mnist(draw_bar())
     assert (to_mnist(draw_bar(*THREE_LINES)) - without).abs().max() < 0.1
     assert (to_mnist(draw_bar(*THREE_LINES, width=9)) - without).abs().max() > 0.9
+
+
+class InkReader(nn.Module):
+    """Reads a 1, the surer the more ink there is or, if not `likes_ink`, the less."""
+
+    def __init__(self, likes_ink: bool) -> None:
+        super().__init__()
+        self.sign = 1 if likes_ink else -1
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits = torch.zeros(len(images), 10)
+        logits[:, 1] = 4 + self.sign * images.mean(dim=(1, 2, 3))
+        return logits
+
+
+@pytest.mark.parametrize("likes_ink", [True, False])
+def test_of_a_digit_with_and_without_finer_lines_the_surer_answer_counts(likes_ink):
+    lined = draw_bar(*THREE_LINES)
+    without, with_lines = find_digit(lined).images
+    assert with_lines.sum() > 1.2 * without.sum()
+    sources = [draw_seven(), lined, draw_bar()]
+    readings = list(read_pictures(sources, InkReader(likes_ink)))
+    expected = [SEVEN, with_lines if likes_ink else without, to_mnist(draw_bar())]
+    for reading, image in zip(readings, expected, strict=True):
+        assert torch.equal(reading.image, image)
+        assert reading.digit == 1
 
 
 @pytest.mark.parametrize("holes", range(4))
