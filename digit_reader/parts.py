@@ -18,6 +18,7 @@ def join_parts(pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
     return parts, others
 
 
+WIDEST_BAR = 1.3  # of the digit's size: a longer line is none of its strokes, but a window's title
 UNDERLINE_GAP = 0.03  # of the digit's size: a longer line below it with a larger gap is no part
 RIVAL_HEIGHT = 0.65  # of their height together: what shares more, beside it, is another digit
 NEAR = 0.1  # of the digit's size: parts have a smaller gap between them
@@ -29,6 +30,8 @@ STACKED_SIZE = 0.3  # ... if the part is larger than this share of the digit's s
 
 def belongs(piece: Piece, digit: Box, first: Piece) -> bool:
     """Tell whether `piece` is part of the digit that has this box so far, and `first` in it."""
+    if is_flat(piece.box) and piece.box.width > WIDEST_BAR * digit.size:
+        return False
     down, across = gaps(digit, piece.box)
     is_below = piece.box.top >= digit.bottom
     if is_below and is_flat(piece.box) and piece.box.width > digit.width:

@@ -261,6 +261,30 @@ def in_screenshot(digit: Tensor, rng: random.Random) -> Image.Image:
     return rng.choice((page, ImageOps.invert(page)))
 
 
+def in_window(digit: Tensor, rng: random.Random) -> Image.Image:
+    """A window on a screen: a page with a title bar, and at times with a thin frame."""
+    ink = draw_strokes(digit, rng)
+    size = max(ink.size)
+    width, height = (round(size * rng.uniform(1.4, 3)) for _ in "wh")
+    bar = round(rng.uniform(0.1, 0.25) * size)
+    window = Image.new("L", (width, height + bar), rng.randint(225, 255))
+    shade = rng.choice((rng.randint(20, 120), rng.randint(180, 245)))
+    draw, font = ImageDraw.Draw(window), ImageFont.load_default(max(8, 0.6 * bar))
+    draw.rectangle((0, 0, width, bar), shade)
+    draw.text((bar / 3, bar / 2), "Untitled", 255 if shade < 150 else 0, font, "lm")
+    draw.text((width - bar / 3, bar / 2), "x", 255 if shade < 150 else 0, font, "rm")
+    place = rng.randint(3, width - ink.width - 3), rng.randint(3, height - ink.height - 3)
+    window.paste(rng.randint(0, 60), (place[0], bar + place[1]), ink)
+    if rng.random() < 0.5:
+        frame = (0, 0, width - 1, height + bar - 1)
+        draw.rectangle(frame, None, rng.randint(0, 150), max(1, size // 100))
+    around = [round(side * rng.uniform(0.03, 0.5)) for side in window.size]
+    screen = Image.new("L", (width + 2 * around[0], window.height + 2 * around[1]))
+    screen.paste(rng.choice((rng.randint(10, 120), rng.randint(200, 240))), (0, 0, *screen.size))
+    screen.paste(window, tuple(around))
+    return screen
+
+
 def on_small_sheet(digit: Tensor, rng: random.Random) -> Image.Image:
     """A sheet, not quite straight, on a desk of which it covers 0.25 to 0.7 of the shorter side."""
     ink = draw_strokes(digit, rng)
@@ -347,6 +371,7 @@ PHOTOGRAPHED = {
     "underlined": underlined,
     "in axes": in_axes,
     "in screenshot": in_screenshot,
+    "in window": in_window,
     "on small sheet": on_small_sheet,
     **PRINTED_LINES,
 }
@@ -465,6 +490,7 @@ ODD_KINDS = (*STRANGE_KINDS, *ODD_STROKES)
 FLOORS = {
     "bold and small": (0.88, 5 / 150),
     "outlined": (0.86, 10 / 150),
+    "in window": (0.78, 5 / 150),
 }
 # With room for a picture or two that another processor reads differently:
 GROUPS = [

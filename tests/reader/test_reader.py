@@ -115,6 +115,7 @@ SAME_SEVENS = {
     "a smudge beside its stem": draw(draw_seven(), "rectangle", (34, 70, 68, 124), 190),
     "a thumb in the corner": draw(draw_seven(), "ellipse", (150, 110, 260, 220), 0),
     "a title bar": draw(draw_seven(), "rectangle", (0, 0, 200, 14), 0),
+    "the title bar of a window": draw(draw_seven(), "rectangle", (6, 30, 190, 42), 0),
     "a bar that hangs in the air": draw(draw_seven(), "rectangle", (78, 62, 89, 67), 255),
     "no numbers in the paper": draw(
         draw_seven("F", 1.0, 0.25), "rectangle", (120, 60, 160, 120), float("nan")
@@ -273,6 +274,14 @@ def test_a_part_is_joined_that_is_near_only_to_a_lighter_part():
     picture = draw(picture, "rectangle", (69, 50, 77, 80), 0)
     pieces = look_at(to_gray(picture)).pieces
     assert [len(some) for some in join_parts(pieces)] == [3, 0]
+
+
+@pytest.mark.parametrize(("length", "is_part"), [(120, True), (140, False)])
+def test_a_bar_above_belongs_to_a_digit_unless_it_is_much_longer(length, is_part):
+    picture = draw(Image.new("L", (200, 160), 255), "rectangle", (90, 40, 109, 139), 0)
+    draw(picture, "rectangle", (100 - length // 2, 22, 99 + length // 2, 33), 0)
+    digit, others = join_parts(pieces_of(picture))
+    assert [len(digit), len(others)] == ([2, 0] if is_part else [1, 1])
 
 
 def seven_with_stem(paper: int, bar: int, stem: int) -> Image.Image:
