@@ -38,11 +38,11 @@ def fill_outline(ink: Tensor, outline: Piece) -> Tensor:
 
 
 LONG = 0.7  # of the outline's size: the stroke in it is at least as long
-BENT = 1.35  # times the diagonal of its box: a stroke that is longer is bent; no hole in a 0 is
+BENT = 1.25  # times the diagonal of its box: a stroke that is longer is bent
+VERY_BENT = 1.35  # the same: no hole in a 0 is as long, so that the stroke may be uneven
 MOST_COVERED = 0.65  # of its box: a bent stroke covers less
-EVEN = (
-    1.15  # times its mean width: a straight stroke is nowhere as wide; the hole in a 0 is (4 / pi)
-)
+EVEN = 1.5  # times its mean width: a stroke that is hardly bent is nowhere as wide
+EVEN_BAR = 1.15  # times its mean width: nor is a straight one; the hole in a 0 is (4 / pi)
 
 
 def is_stroke(hole: Tensor, line_width: float) -> bool:
@@ -55,9 +55,12 @@ def is_stroke(hole: Tensor, line_width: float) -> bool:
     if box.size < LONG * max(hole.shape) or width < line_width:
         return False
     area = hole.sum().item()
-    if area / width > BENT * math.hypot(box.height, box.width):
-        return area <= MOST_COVERED * box.height * box.width
-    wide = int(EVEN * width) + 1
+    length = area / width / math.hypot(box.height, box.width)  # of the diagonal
+    if length > BENT and area > MOST_COVERED * box.height * box.width:
+        return False
+    if length > VERY_BENT:
+        return True
+    wide = int((EVEN if length > BENT else EVEN_BAR) * width) + 1
     outside = F.pad(1 - hole.float(), [wide] * 4, value=1)
     # No square of that side fits into the hole:
     return bool((F.max_pool2d(outside[None], wide, 1) == 1).all())

@@ -393,6 +393,11 @@ def test_a_digit_in_outline_may_be_wider_at_some_places():
     assert is_filled(outline(on_white(bulb, stem), 2))
 
 
+def test_a_stroke_in_outline_may_be_hardly_bent():
+    stroke = on_white(("line", [(85, 20), (130, 100), (85, 180)], 0, 70))
+    assert is_filled(outline(stroke, 2))
+
+
 def test_a_bar_in_outline_is_filled_in():
     bar = draw(WHITE.copy(), "rectangle", (92, 20, 108, 140), None, 0, 3)
     assert to_mnist(bar)[0, 14, 14] > 0.9
@@ -406,7 +411,18 @@ NO_OUTLINES = {
     "a 1 that touches a circle": on_white(
         ("ellipse", (10, 10, 190, 190), None, 0, 3), ("line", [(100, 10), (100, 130)], 0, 3)
     ),
-    "a bent 0": outline(on_white(("line", [(85, 20), (130, 100), (85, 180)], 0, 60)), 2),
+    "a bar that swells": outline(
+        on_white(
+            ("line", [(90, 25), (110, 100), (90, 175)], 0, 40), ("ellipse", (80, 70, 140, 130), 0)
+        ),
+        2,
+    ),
+    "a lens that is bent": outline(
+        on_white(
+            ("line", [(75, 25), (125, 100), (75, 175)], 0, 20), ("ellipse", (75, 50, 175, 150), 0)
+        ),
+        2,
+    ),
     "a 9 with a narrow loop": on_white(
         ("rectangle", (92, 10, 108, 60), None, 0, 3), ("line", [(107, 60), (107, 190)], 0, 4)
     ),
