@@ -488,7 +488,6 @@ class Group(NamedTuple):
 
 ODD_KINDS = (*STRANGE_KINDS, *ODD_STROKES)
 FLOORS = {
-    "bold and small": (0.88, 5 / 150),
     "outlined": (0.86, 10 / 150),
     "in window": (0.78, 5 / 150),
 }
