@@ -39,7 +39,7 @@ def fill_outline(ink: Tensor, outline: Piece) -> Tensor:
 
 LONG = 0.7  # of the outline's size: the stroke in it is at least as long
 BENT = 1.25  # times the diagonal of its box: a stroke that is longer is bent
-VERY_BENT = 1.35  # the same: no hole in a 0 is as long, so that the stroke may be uneven
+VERY_BENT = 1.35  # times the same: no hole in a 0 is longer, so such a stroke may be uneven
 MOST_COVERED = 0.65  # of its box: a bent stroke covers less
 EVEN = 1.5  # times its mean width: a stroke that is hardly bent is nowhere as wide
 EVEN_BAR = 1.15  # times its mean width: nor is a straight one; the hole in a 0 is (4 / pi)

@@ -18,7 +18,7 @@ def join_parts(pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
     return parts, others
 
 
-WIDEST_BAR = 1.3  # of the digit's size: a longer line is none of its strokes, but a window's title
+WIDEST_BAR = 1.3  # of the digit's size: a longer line, as the bar of a window, is no part
 UNDERLINE_GAP = 0.03  # of the digit's size: a longer line below it with a larger gap is no part
 RIVAL_HEIGHT = 0.65  # of their height together: what shares more, beside it, is another digit
 NEAR = 0.1  # of the digit's size: parts have a smaller gap between them

@@ -51,7 +51,7 @@ class Reading(NamedTuple):
 class Found(NamedTuple):
     """The digit in a picture."""
 
-    images: list[Tensor]  # (1, 28, 28), 0 to 1: as MNIST would have it; one, or two to choose from
+    images: list[Tensor]  # (1, 28, 28), 0 to 1: as MNIST would have it, or two ways to see it
     note: str | None  # what else the picture shows
     polarity_is_sure: bool  # whether its ink was told from its paper beyond doubt
 
@@ -107,7 +107,7 @@ def answers_to(batch: list[Found | Failure], model: nn.Module) -> Iterator[Readi
 
 
 def ask(model: nn.Module, batch: list[Found]) -> list[Reading]:
-    """Return what `model` reads in each digit of `batch`: of two images, in the surer one."""
+    """Return what `model` reads in each digit of `batch`: of two ways to see it, in the surer one."""
     if not batch:
         return []
     images = [image for found in batch for image in found.images]
@@ -163,10 +163,8 @@ def find_digit(picture: Image.Image) -> Found:
     if any(widths):
         note = note or "finer lines run through the digit"
         with_widths = zip(parts, widths, strict=True)
-        bolder = [take_lines_off(part, view.ink, width) for part, width in with_widths]
-        images.insert(
-            0, to_image(view.ink, bolder)
-        )  # the lines may be thin ends of its own strokes
+        bold = [take_lines_off(part, view.ink, width) for part, width in with_widths]
+        images = [to_image(view.ink, bold), *images]  # as the lines may be its own thin strokes
     return Found(images, note, view.polarity_is_sure)
 
 
