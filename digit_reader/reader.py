@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from digit_reader.digit import is_like_mnist, to_image
 from digit_reader.frames import remove_frames
 from digit_reader.gray import to_colour_axis, to_gray
-from digit_reader.grids import finer_line_width, take_lines_off
+from digit_reader.grids import finer_line_width, may_be_strokes, take_lines_off
 from digit_reader.ink import find_dark_or_light_ink, to_grid
 from digit_reader.outlines import fill_outline
 from digit_reader.parts import join_parts, note_on
@@ -133,7 +133,7 @@ def to_mnist(source: Source) -> Tensor:
     Raises Failure if the picture is broken or too large, or if nothing stands out in it, and
     TypeError if `source` is something else.
     """
-    return find_in(source).images[0]
+    return find_in(source).images[-1]
 
 
 def find_in(source: Source) -> Found:
@@ -162,9 +162,11 @@ def find_digit(picture: Image.Image) -> Found:
     widths = [finer_line_width(part) for part in parts]
     if any(widths):
         note = note or "finer lines run through the digit"
-        with_widths = zip(parts, widths, strict=True)
-        bold = [take_lines_off(part, view.ink, width) for part, width in with_widths]
-        images = [to_image(view.ink, bold), *images]  # as the lines may be its own thin strokes
+        lined = list(zip(parts, widths, strict=True))
+        bold = [take_lines_off(part, view.ink, width) for part, width in lined]
+        without_lines = [to_image(view.ink, bold)]
+        are_doubtful = any(width and may_be_strokes(part, width) for part, width in lined)
+        images = images + without_lines if are_doubtful else without_lines
     return Found(images, note, view.polarity_is_sure)
 
 
