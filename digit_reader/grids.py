@@ -87,9 +87,9 @@ def sums_of_squares(mask: Tensor, side: int) -> Tensor:
 FINE = 0.4  # of the width of a digit's strokes: lines that it is written across are narrower
 
 
-def is_finer(line_width: float, bold: Tensor, fine: float = FINE) -> bool:
+def is_finer(line_width: float, bold: Tensor) -> bool:
     """Tell whether lines of this width, in pixels, are much finer than the strokes `bold` (H, W)."""
-    return line_width < fine * stroke_width(bold.float())
+    return line_width < FINE * stroke_width(bold.float())
 
 
 def finer_line_width(piece: Piece) -> float:
@@ -104,14 +104,14 @@ def finer_line_width(piece: Piece) -> float:
     return line_width if is_finer(line_width, bold) else 0
 
 
-SURELY_FINE = 1 / 3  # of the width of a digit's strokes: its own are not as narrow
-
-
-def may_be_strokes(piece: Piece, line_width: float) -> bool:
-    """Tell whether lines of this width in `piece`, in pixels, may be thin strokes of the digit."""
-    return not is_finer(line_width, find_bold(piece, line_width), SURELY_FINE)
-
-
 def take_lines_off(piece: Piece, ink: Tensor, line_width: float) -> Piece:
     """Return `piece` of `ink` (H, W) without lines of this width, in pixels; 0 is for no lines."""
     return as_piece(find_bold(piece, line_width), ink) if line_width else piece
+
+
+SURELY_FINE = 1 / 3  # of the width of a digit's strokes: none of its own is as narrow
+
+
+def may_be_strokes(line_width: float, bold: Piece) -> bool:
+    """Tell whether what was taken off `bold`, lines of this width, may be strokes of the digit."""
+    return line_width >= SURELY_FINE * bold.width

@@ -30,11 +30,12 @@ STACKED_SIZE = 0.3  # ... if the part is larger than this share of the digit's s
 
 def belongs(piece: Piece, digit: Box, first: Piece) -> bool:
     """Tell whether `piece` is part of the digit that has this box so far, and `first` in it."""
-    if is_flat(piece.box) and piece.box.width > WIDEST_BAR * digit.size:
+    is_bar = is_flat(piece.box)
+    if is_bar and piece.box.width > WIDEST_BAR * digit.size:
         return False
     down, across = gaps(digit, piece.box)
     is_below = piece.box.top >= digit.bottom
-    if is_below and is_flat(piece.box) and piece.box.width > digit.width:
+    if is_bar and is_below and piece.box.width > digit.width:
         return across < 0 and down < UNDERLINE_GAP * digit.size
     if across >= 0 and shared_height(digit, piece.box) > RIVAL_HEIGHT:
         return False  # another digit, beside this one

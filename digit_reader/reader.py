@@ -51,7 +51,7 @@ class Reading(NamedTuple):
 class Found(NamedTuple):
     """The digit in a picture."""
 
-    images: list[Tensor]  # (1, 28, 28), 0 to 1: as MNIST would have it, or two ways to see it
+    images: list[Tensor]  # (1, 28, 28), 0 to 1: as MNIST would have it; one or two of the digit
     note: str | None  # what else the picture shows
     polarity_is_sure: bool  # whether its ink was told from its paper beyond doubt
 
@@ -107,7 +107,7 @@ def answers_to(batch: list[Found | Failure], model: nn.Module) -> Iterator[Readi
 
 
 def ask(model: nn.Module, batch: list[Found]) -> list[Reading]:
-    """Return what `model` reads in each digit of `batch`: of two ways to see it, in the surer one."""
+    """Return what `model` reads in each digit of `batch`: of two images, in the surer one."""
     if not batch:
         return []
     images = [image for found in batch for image in found.images]
@@ -157,16 +157,16 @@ def find_digit(picture: Image.Image) -> Found:
         raise Blank("blank: no digit stands out")
     view = look_into_sheets(pixels, view)
     parts, others = join_parts(view.pieces)
-    images = [to_image(view.ink, parts)]
     note = note_on(others, joint_box(parts))
+    versions = [parts]
     widths = [finer_line_width(part) for part in parts]
     if any(widths):
         note = note or "finer lines run through the digit"
-        lined = list(zip(parts, widths, strict=True))
+        lined = zip(parts, widths, strict=True)
         bold = [take_lines_off(part, view.ink, width) for part, width in lined]
-        without_lines = [to_image(view.ink, bold)]
-        are_doubtful = any(width and may_be_strokes(part, width) for part, width in lined)
-        images = images + without_lines if are_doubtful else without_lines
+        are_doubtful = any(map(may_be_strokes, widths, bold))
+        versions = [parts, bold] if are_doubtful else [bold]
+    images = [to_image(view.ink, version) for version in versions]
     return Found(images, note, view.polarity_is_sure)
 
 

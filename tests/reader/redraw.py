@@ -271,8 +271,9 @@ def in_window(digit: Tensor, rng: random.Random) -> Image.Image:
     shade = rng.choice((rng.randint(20, 120), rng.randint(180, 245)))
     draw, font = ImageDraw.Draw(window), ImageFont.load_default(max(8, 0.6 * bar))
     draw.rectangle((0, 0, width, bar), shade)
-    draw.text((bar / 3, bar / 2), "Untitled", 255 if shade < 150 else 0, font, "lm")
-    draw.text((width - bar / 3, bar / 2), "x", 255 if shade < 150 else 0, font, "rm")
+    letters = 255 if shade < 150 else 0
+    draw.text((bar / 3, bar / 2), "Untitled", letters, font, "lm")
+    draw.text((width - bar / 3, bar / 2), "x", letters, font, "rm")
     place = rng.randint(3, width - ink.width - 3), rng.randint(3, height - ink.height - 3)
     window.paste(rng.randint(0, 60), (place[0], bar + place[1]), ink)
     if rng.random() < 0.5:

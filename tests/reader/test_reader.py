@@ -179,7 +179,7 @@ def difference_from_seven(digit: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("kind", SAME_SEVENS)
 def test_the_digit_is_found_in_all_kinds_of_pictures_and_beside_other_things(kind):
-    ((digit,), note, _) = find_digit(SAME_SEVENS[kind])
+    (digit,), note, _ = find_digit(SAME_SEVENS[kind])
     assert note is None
     tolerance = TOLERANCES.get(kind, 0.015)
     assert digit.shape == (1, 28, 28)
@@ -307,7 +307,7 @@ def test_a_stroke_that_fades_belongs_to_the_digit(kind):
 @pytest.mark.parametrize("gap", [3, 25])
 def test_digits_side_by_side_are_not_joined(gap):
     picture = ImageChops.darker(draw_seven(), ImageChops.offset(draw_seven(), 60 + gap, 0))
-    ((digit,), note, _) = find_digit(picture)
+    (digit,), note, _ = find_digit(picture)
     assert difference_from_seven(digit).mean() < 0.015
     assert note == "2 things are as large as a digit; one is read"
 
