@@ -32,7 +32,7 @@ def cut_out(ink: Tensor, parts: list[Piece]) -> Tensor:
 
 
 SEGMENTS = range(3, 8)  # so many alike parts may be segments of a display: gaps are closed ...
-GAP = 1.6  # ... that are narrower than the heaviest part's strokes, times this
+GAP = 1.6  # ... that are narrower than the first part's strokes, times this
 
 
 def close_gaps(digit: Tensor, parts: list[Piece]) -> Tensor:

@@ -12,7 +12,7 @@ from digit_reader.grids import (
     is_grid,
     printed_boxes,
 )
-from digit_reader.pieces import MOST_ON_PAGE, MOST_PIECES, Piece, heaviest_pieces, is_line
+from digit_reader.pieces import MOST_ON_PAGE, MOST_PIECES, Piece, find_pieces, is_line
 
 REST_INK = 0.3  # of the darkest ink: if nothing darker remains without a frame, it stays
 
@@ -25,7 +25,7 @@ def remove_frames(ink: Tensor, several: bool = False) -> list[tuple[Tensor, list
     most = MOST_ON_PAGE if several else MOST_PIECES
     layers = []
     while True:
-        pieces = heaviest_pieces(ink, most)
+        pieces = find_pieces(ink, most)
         layers.append((ink, pieces))
         frame = find_frame(ink, pieces, several)
         rest = (ink - frame).clamp(min=0)

@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -41,14 +42,18 @@ def polarity_of(pixels: Tensor) -> float:
     return ((votes.mean() + mostly_light) / contrast.square().mean().clamp(min=1)).item()
 
 
-CLOSE_POLARITY = 0.25  # of a plain one: a polarity of at most as much, up or down, is a guess
+PLAIN_POLARITY = 0.4  # up or down: if it is less, the ink may be the other one
 
 
-def find_dark_or_light_ink(pixels: Tensor) -> tuple[Tensor, bool]:
-    """Return the ink of `pixels` (H, W), and whether it is plain that it is dark, or light."""
+def find_inks(pixels: Tensor) -> list[Tensor]:
+    """Return the dark ink of `pixels` (H, W), or the light; the likelier, then perhaps the other.
+
+    Both are returned if it is not plain which of them is the ink.
+    """
     polarity = polarity_of(pixels)
-    ink = find_ink(pixels if polarity >= 0 else 255 - pixels)
-    return ink, abs(polarity) > CLOSE_POLARITY
+    likelier = pixels if polarity >= 0 else 255 - pixels
+    versions = [likelier] if abs(polarity) >= PLAIN_POLARITY else [likelier, 255 - likelier]
+    return [find_ink(version) for version in versions]
 
 
 NOISE = 20  # of 255: added to the paper's grey, so that noise in the dark is no ink
@@ -61,7 +66,18 @@ def find_ink(pixels: Tensor) -> Tensor:
     """
     paper = closing(pixels, 4)
     ink = (paper - pixels) / (paper + NOISE)
-    return (ink - ink.median()).clamp(min=0)
+    ink = (ink - ink.median()).clamp(min=0)
+    return torch.zeros_like(ink) if is_soft(ink, pixels) else ink
+
+
+EDGE_DEPTH = 0.35  # of the darkest ink: somewhere at its edge, ink becomes as much darker at once
+
+
+def is_soft(ink: Tensor, pixels: Tensor) -> bool:
+    """Tell whether the `ink` of `pixels` (H, W) has no edges, so that it is but uneven light."""
+    lightest = dilate(pixels, 2)
+    edges = (lightest - pixels) / (lightest + NOISE)
+    return bool(edges.max() < EDGE_DEPTH * ink.max())
 
 
 def closing(image: Tensor, power: int) -> Tensor:

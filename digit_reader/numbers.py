@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from digit_reader.digit import to_image
 from digit_reader.geometry import Box
 from digit_reader.gray import to_gray
-from digit_reader.ink import find_dark_or_light_ink, to_grid
+from digit_reader.ink import find_inks, to_grid
 from digit_reader.lines import cut_in_two, find_digits, in_lines, usual_height
 from digit_reader.picture import GRID, Source, find_on_pages
 from digit_reader.pieces import MOST_ON_PAGE, Piece, as_piece, joint_box, joint_mask
-from digit_reader.reader import RIGHT_IF_CLOSE, SURE, is_sure, layers_of, read_digit
+from digit_reader.reader import SURE, is_sure, layers_of, read_digit
 from mnist_classifier import predict
 
 
@@ -41,7 +41,7 @@ class Page(NamedTuple):
     ink: Tensor  # (H, W), 0 to 1
     digits: list[list[Piece]]  # the parts of each, in no order
     height: int  # of most digits, in pixels
-    polarity_is_sure: bool
+    polarity_is_plain: bool  # whether light ink was told from dark beyond doubt
     around: Box  # what of the picture it is, in pixels of that
     scale: float  # pixels of the ink for each of the picture
 
@@ -106,6 +106,7 @@ def read_picture(picture: Image.Image, model: nn.Module) -> list[Digit]:
 WIDE = 0.75  # of the usual height: what is wider is read as two digits that touch as well
 HIGH = 0.75  # of the height of both: each of two digits that touch is as high
 TOO_WIDE = 1.1  # of the usual height: what is wider is never surely one digit
+TRUST_IF_NOT_PLAIN = 0.8  # times the probability, if the ink may be the light or the dark
 
 
 def read_page(page: Page, model: nn.Module) -> list[Answer]:
@@ -114,7 +115,7 @@ def read_page(page: Page, model: nn.Module) -> list[Answer]:
     flat = [parts for thing in things for parts in thing]
     images = draw_digits(page, flat)
     digits, probabilities = predict(model, images)
-    trust = 1 if page.polarity_is_sure else RIGHT_IF_CLOSE
+    trust = 1 if page.polarity_is_plain else TRUST_IF_NOT_PLAIN
     boxes = [joint_box(parts) for parts in flat]
     answers = map(Answer, digits.tolist(), (trust * probabilities).tolist(), images, boxes)
     result = []
@@ -167,13 +168,13 @@ def look_at_page(pixels: Tensor, around: Box, side: int) -> Page | None:
     """Return what is written in a box of grey values (H, W) on a grid of about side x side."""
     part = around.crop(pixels)
     grid = to_grid(part, side)
-    ink, polarity_is_sure = find_dark_or_light_ink(grid)
+    ink, *others = find_inks(grid)
     for layer, pieces in reversed(layers_of(ink, several=True)):
         digits = find_digits(pieces)
         height = usual_height([piece for digit in digits for piece in digit])
         if height >= LEAST_HEIGHT and len(pieces) < MOST_ON_PAGE:
             scale = max(grid.shape) / max(part.shape)
-            return Page(layer, digits, height, polarity_is_sure, around, scale)
+            return Page(layer, digits, height, not others, around, scale)
     return None
 
 

@@ -20,7 +20,8 @@ def join_parts(pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
 
 WIDEST_BAR = 1.3  # of the digit's size: a longer line, as the bar of a window, is no part
 UNDERLINE_GAP = 0.03  # of the digit's size: a longer line below it with a larger gap is no part
-RIVAL_HEIGHT = 0.65  # of their height together: what shares more, beside it, is another digit
+RIVAL_HEIGHT = 0.65  # of their height together: what shares more, beside it, is another digit ...
+DOT = 2.5  # times the width of its strokes: ... unless it is a dot, which is less high and wide
 NEAR = 0.1  # of the digit's size: parts have a smaller gap between them
 ALIKE = 0.3  # of the first piece's mass: what has more, as a dot or a segment among others, ...
 NEAR_STROKE = 1.5  # ... may have a gap so many times as wide as the thinner one's strokes
@@ -37,7 +38,8 @@ def belongs(piece: Piece, digit: Box, first: Piece) -> bool:
     is_below = piece.box.top >= digit.bottom
     if is_bar and is_below and piece.box.width > digit.width:
         return across < 0 and down < UNDERLINE_GAP * digit.size
-    if across >= 0 and shared_height(digit, piece.box) > RIVAL_HEIGHT:
+    is_dot = piece.box.size < DOT * piece.width
+    if across >= 0 and shared_height(digit, piece.box) > RIVAL_HEIGHT and not is_dot:
         return False  # another digit, beside this one
     is_alike = piece.mass > ALIKE * first.mass
     near = NEAR_STROKE * min(piece.width, first.width) if is_alike else 0

@@ -1,4 +1,4 @@
-"""Step 4: the ink falls into connected pieces, and the heaviest are kept."""
+"""Step 4: the ink falls into connected pieces, and specks are left out."""
 
 from typing import NamedTuple
 
@@ -17,6 +17,11 @@ class Piece(NamedTuple):
     box: Box
     width: float  # of its strokes, in pixels
 
+    @property
+    def length(self) -> float:
+        """How long its strokes are together, in pixels; less if they are pale."""
+        return self.mass / self.width
+
 
 MOST_DOTS = 200  # a digit that is made of dots has fewer pieces ...
 MOST_PIECES = 20  # ... and if there are more, in noise or a text, only so many are looked at ...
@@ -24,8 +29,8 @@ MOST_ON_PAGE = 300  # ... or so many, if all of the digits are wanted
 LEAST_MASS = 0.01  # of the heaviest piece's mass: lighter ones are specks
 
 
-def heaviest_pieces(ink: Tensor, most: int = MOST_PIECES) -> list[Piece]:
-    """Return the pieces of `ink` (H, W) that are no specks: the heaviest first, flat lines last.
+def find_pieces(ink: Tensor, most: int = MOST_PIECES) -> list[Piece]:
+    """Return the pieces of `ink` (H, W) that are no specks: the longest first, flat lines last.
 
     If there are more than MOST_DOTS, only the `most` heaviest are returned.
     """
@@ -39,7 +44,7 @@ def heaviest_pieces(ink: Tensor, most: int = MOST_PIECES) -> list[Piece]:
     pieces = []
     for label in heavy_labels.tolist():
         pieces.append(make_piece(labels == label, masses[label].item()))
-    return sorted(pieces, key=lambda piece: is_flat(piece.box))  # keeps the order otherwise
+    return sorted(pieces, key=lambda piece: (is_flat(piece.box), -piece.length))
 
 
 def make_piece(mask: Tensor, mass: float) -> Piece:

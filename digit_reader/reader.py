@@ -13,7 +13,7 @@ from digit_reader.digit import is_like_mnist, to_image
 from digit_reader.frames import remove_frames
 from digit_reader.gray import to_colour_axis, to_gray
 from digit_reader.grids import finer_line_width, may_be_strokes, take_lines_off
-from digit_reader.ink import find_dark_or_light_ink, to_grid
+from digit_reader.ink import find_inks, to_grid
 from digit_reader.outlines import fill_outline
 from digit_reader.parts import join_parts, note_on
 from digit_reader.picture import Blank, Source, find_on_pages
@@ -53,18 +53,13 @@ class Found(NamedTuple):
 
     images: list[Tensor]  # (1, 28, 28), 0 to 1: as MNIST would have it; one or two of the digit
     note: str | None  # what else the picture shows
-    polarity_is_sure: bool  # whether its ink was told from its paper beyond doubt
 
 
 class View(NamedTuple):
     """What stands out in a picture, or on a sheet in it."""
 
     ink: Tensor  # (H, W), 0 to 1
-    pieces: list[Piece]  # of it, at least one: the heaviest first, but flat lines last
-    polarity_is_sure: bool
-
-
-RIGHT_IF_CLOSE = 0.8  # share of the answers that are right where the polarity is a guess
+    pieces: list[Piece]  # of it, at least one: the longest first, but flat lines last
 
 
 def read_digit(source: Source, model: nn.Module) -> Reading:
@@ -85,7 +80,7 @@ def read_pictures(sources: Iterable[Source], model: nn.Module) -> Iterator[Readi
 
     The answers are those of `read_digit`, several times as fast if the pictures are small.
     """
-    batch: list[Found | Failure] = []
+    batch: list[list[Found] | Failure] = []
     start = time.monotonic()
     for source in sources:
         try:
@@ -99,27 +94,43 @@ def read_pictures(sources: Iterable[Source], model: nn.Module) -> Iterator[Readi
     yield from answers_to(batch, model)
 
 
-def answers_to(batch: list[Found | Failure], model: nn.Module) -> Iterator[Reading | Failure]:
-    """Yield what `model` reads in each digit of `batch`, and each failure as it is."""
-    readings = iter(ask(model, [found for found in batch if isinstance(found, Found)]))
+def answers_to(batch: list[list[Found] | Failure], model: nn.Module) -> Iterator[Reading | Failure]:
+    """Yield what `model` reads in each picture of `batch`, and each failure as it is."""
+    readings = iter(ask(model, [found for found in batch if isinstance(found, list)]))
     for found in batch:
-        yield next(readings) if isinstance(found, Found) else found
+        yield next(readings) if isinstance(found, list) else found
 
 
-def ask(model: nn.Module, batch: list[Found]) -> list[Reading]:
-    """Return what `model` reads in each digit of `batch`: of two images, in the surer one."""
+def ask(model: nn.Module, batch: list[list[Found]]) -> list[Reading]:
+    """Return what `model` reads in each picture of `batch`, where one or two digits were found."""
     if not batch:
         return []
-    images = [image for found in batch for image in found.images]
+    images = [image for picture in batch for found in picture for image in found.images]
     digits, probabilities = predict(model, torch.stack(images))
     answers = zip(probabilities.tolist(), digits.tolist(), images, strict=True)
     readings = []
-    for found in batch:
-        of_found = islice(answers, len(found.images))
-        probability, digit, image = max(of_found, key=lambda answer: answer[0])
-        share = 1 if found.polarity_is_sure else RIGHT_IF_CLOSE
-        readings.append(Reading(digit, share * probability, image, found.note))
+    for picture in batch:
+        of_picture = []
+        for found in picture:
+            of_found = islice(answers, len(found.images))
+            probability, digit, image = max(of_found, key=lambda answer: answer[0])
+            of_picture.append(Reading(digit, probability, image, found.note))
+        readings.append(choose(of_picture))
     return readings
+
+
+def choose(readings: list[Reading]) -> Reading:
+    """Return the sure one of `readings` of a picture, the likelier ink first, or else the first.
+
+    If two are sure, and differ, the surer one counts, with a note.
+    """
+    sure = [reading for reading in readings if reading.sure]
+    if not sure:
+        return readings[0]
+    surest = max(sure, key=lambda reading: reading.probability)
+    if any(reading.digit != surest.digit for reading in sure):
+        return surest._replace(note="light and dark ink are read as two digits")
+    return surest
 
 
 def to_mnist(source: Source) -> Tensor:
@@ -133,29 +144,43 @@ def to_mnist(source: Source) -> Tensor:
     Raises Failure if the picture is broken or too large, or if nothing stands out in it, and
     TypeError if `source` is something else.
     """
-    return find_in(source).images[-1]
+    return find_in(source)[0].images[-1]
 
 
-def find_in(source: Source) -> Found:
-    """Return the digit on the first page of `source` with one; raise as `to_mnist` does."""
-    found, page = find_on_pages(source, find_digit)
-    notes = [note for note in (page, found.note) if note]
-    return found._replace(note="; ".join(notes) or None)
+def find_in(source: Source) -> list[Found]:
+    """Return what `find_digit` finds on the first page of `source` with a digit.
+
+    Raises as `to_mnist` does.
+    """
+    digits, page = find_on_pages(source, find_digit)
+    return [add_note(found, page) for found in digits] if page else digits
 
 
-def find_digit(picture: Image.Image) -> Found:
-    """Return the digit in `picture`; raise Failure if it is broken, or nothing stands out in it."""
+def add_note(found: Found, note: str) -> Found:
+    """Return `found` with one more note."""
+    return found._replace(note=f"{note}; {found.note}" if found.note else note)
+
+
+def find_digit(picture: Image.Image) -> list[Found]:
+    """Return the digit in `picture`, and what it is in the other ink if that may be the right one.
+
+    Raises Failure if the picture is broken, or nothing stands out in it.
+    """
     pixels = to_gray(picture)
     if is_like_mnist(pixels):
-        return Found([pixels.unsqueeze(0) / 255], None, True)
-    view = look_at(pixels)
-    if view is None:  # as a red digit on a green that is as bright
+        return [Found([pixels.unsqueeze(0) / 255], None)]
+    views = look_at(pixels)
+    if not views:  # as a red digit on a green that is as bright
         colours = to_colour_axis(picture)
         pixels = pixels if colours is None else colours
-        view = look_at(pixels)
-    if view is None:
+        views = look_at(pixels)
+    if not views:
         raise Blank("blank: no digit stands out")
-    view = look_into_sheets(pixels, view)
+    return [find_in_view(look_into_sheets(pixels, view)) for view in views]
+
+
+def find_in_view(view: View) -> Found:
+    """Return the digit in `view`."""
     parts, others = join_parts(view.pieces)
     note = note_on(others, joint_box(parts))
     versions = [parts]
@@ -166,23 +191,32 @@ def find_digit(picture: Image.Image) -> Found:
         bold = [take_lines_off(part, view.ink, width) for part, width in lined]
         are_doubtful = any(map(may_be_strokes, widths, bold))
         versions = [parts, bold] if are_doubtful else [bold]
-    images = [to_image(view.ink, version) for version in versions]
-    return Found(images, note, view.polarity_is_sure)
+    return Found([to_image(view.ink, version) for version in versions], note)
 
 
-def look_at(pixels: Tensor) -> View | None:
-    """Return what stands out in grey values (H, W), 0 to 255, or None if nothing does."""
-    ink, polarity_is_sure = find_dark_or_light_ink(to_grid(pixels))
+def look_at(pixels: Tensor) -> list[View]:
+    """Return what stands out in grey values (H, W), 0 to 255: in the likelier ink, and the other.
+
+    If nothing does in the likelier one, nothing is returned.
+    """
+    likelier, *others = [look_at_ink(ink) for ink in find_inks(to_grid(pixels))]
+    if likelier is None:
+        return []
+    return [likelier, *(view for view in others if view is not None)]
+
+
+def look_at_ink(ink: Tensor) -> View | None:
+    """Return what stands out in `ink` (H, W), or None if nothing does."""
     for layer, pieces in reversed(layers_of(ink)):  # the digit is inside its frames
         if stands_out(layer, join_parts(pieces)[0]):
-            return View(layer, pieces, polarity_is_sure)
+            return View(layer, pieces)
     return None
 
 
 def layers_of(ink: Tensor, several: bool = False) -> list[tuple[Tensor, list[Piece]]]:
     """Return what remove_frames makes of `ink` (H, W), with outlined digits in it filled in.
 
-    If there may be `several` digits, each piece may be the outline of one, else the heaviest.
+    If there may be `several` digits, each piece may be the outline of one, else the first.
     """
     layers = remove_frames(ink, several)
     pieces = layers[0][1]
@@ -207,7 +241,7 @@ def look_into_sheets(pixels: Tensor, view: View) -> View:
             return view
         pixels = cut_out_sheet(pixels, sheet)
         on_sheet = look_at(pixels)
-        if on_sheet is None:
+        if not on_sheet:
             return view
-        view = on_sheet
+        view = on_sheet[0]
     return view

@@ -1,4 +1,4 @@
-"""Step 7: if the heaviest piece is a sheet on a desk, or a canvas, it is cut out of the picture."""
+"""Step 7: if the first piece is a sheet on a desk, or a canvas, it is cut out of the picture."""
 
 import torch
 import torch.nn.functional as F

@@ -122,12 +122,12 @@ def as_picture(image: Tensor) -> Image.Image:
 def draw_reading() -> Image.Image:
     """Draw the steps from the photo to what the network sees."""
     photo = Image.open(PHOTO)
-    view = look_at(to_gray(photo))
-    if view is None:
+    views = look_at(to_gray(photo))
+    if not views:
         sys.exit(f"nothing stands out in {PHOTO}")
     steps = {
         "the photo": photo.convert("RGB"),
-        "its ink": as_picture(view.ink / view.ink.max()),
+        "its ink": as_picture(views[0].ink / views[0].ink.max()),
         "28x28: what the network sees": ImageOps.invert(as_picture(to_mnist(photo)[0])),
     }
     size = 400

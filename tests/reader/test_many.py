@@ -47,7 +47,7 @@ def test_the_answers_are_those_to_single_pictures_in_their_order():
 def test_small_pictures_are_read_in_full_batches(monkeypatch):
     monkeypatch.setattr("time.monotonic", lambda: 0.0)
     model = Counter()
-    list(read_pictures(IMAGES, model))
+    list(read_pictures([draw_seven()] * (BATCH_SIZE + 10), model))
     assert model.batches == [BATCH_SIZE, 10]
 
 
