@@ -21,7 +21,7 @@ def join_parts(pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
 WIDEST_BAR = 1.3  # of the digit's size: a longer line, as the bar of a window, is no part
 UNDERLINE_GAP = 0.03  # of the digit's size: a longer line below it with a larger gap is no part
 RIVAL_HEIGHT = 0.65  # of their height together: what shares more, beside it, is another digit ...
-DOT = 2.5  # times the width of its strokes: ... unless it is a dot, which is less high and wide
+DOT = 2.5  # times the width of its strokes: ... unless it is smaller than that, a dot
 NEAR = 0.1  # of the digit's size: parts have a smaller gap between them
 ALIKE = 0.3  # of the first piece's mass: what has more, as a dot or a segment among others, ...
 NEAR_STROKE = 1.5  # ... may have a gap so many times as wide as the thinner one's strokes
