@@ -45,15 +45,14 @@ def polarity_of(pixels: Tensor) -> float:
 PLAIN_POLARITY = 0.4  # up or down: if it is less, the ink may be the other one
 
 
-def find_inks(pixels: Tensor) -> list[Tensor]:
-    """Return the dark ink of `pixels` (H, W), or the light; the likelier, then perhaps the other.
+def with_dark_ink(pixels: Tensor) -> list[Tensor]:
+    """Return `pixels` (H, W) as they are or negated, so that their ink is dark.
 
-    Both are returned if it is not plain which of them is the ink.
+    If it is not plain whether that is so, what is less likely is returned as well.
     """
     polarity = polarity_of(pixels)
     likelier = pixels if polarity >= 0 else 255 - pixels
-    versions = [likelier] if abs(polarity) >= PLAIN_POLARITY else [likelier, 255 - likelier]
-    return [find_ink(version) for version in versions]
+    return [likelier] if abs(polarity) >= PLAIN_POLARITY else [likelier, 255 - likelier]
 
 
 NOISE = 20  # of 255: added to the paper's grey, so that noise in the dark is no ink

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from digit_reader.digit import to_image
 from digit_reader.geometry import Box
 from digit_reader.gray import to_gray
-from digit_reader.ink import find_inks, to_grid
+from digit_reader.ink import find_ink, to_grid, with_dark_ink
 from digit_reader.lines import cut_in_two, find_digits, in_lines, usual_height
 from digit_reader.picture import GRID, Source, find_on_pages
 from digit_reader.pieces import MOST_ON_PAGE, Piece, as_piece, joint_box, joint_mask
-from digit_reader.reader import SURE, is_sure, layers_of, read_digit
+from digit_reader.reader import SURE, is_sure, join_notes, layers_of, read_digit
 from mnist_classifier import predict
 
 
@@ -73,12 +73,7 @@ def read_digits(source: Source, model: nn.Module) -> list[Digit]:
     Takes and raises what `read_digit` does, and answers the same where there is one digit.
     """
     digits, page = find_on_pages(source, lambda picture: read_picture(picture, model), PAGE_SIZE)
-    return [add_note(digit, page) for digit in digits] if page else digits
-
-
-def add_note(digit: Digit, note: str) -> Digit:
-    """Return `digit` with one more note."""
-    return digit._replace(note=f"{note}; {digit.note}" if digit.note else note)
+    return [digit._replace(note=join_notes(page, digit.note)) for digit in digits]
 
 
 def read_picture(picture: Image.Image, model: nn.Module) -> list[Digit]:
@@ -168,8 +163,8 @@ def look_at_page(pixels: Tensor, around: Box, side: int) -> Page | None:
     """Return what is written in a box of grey values (H, W) on a grid of about side x side."""
     part = around.crop(pixels)
     grid = to_grid(part, side)
-    ink, *others = find_inks(grid)
-    for layer, pieces in reversed(layers_of(ink, several=True)):
+    likelier, *others = with_dark_ink(grid)
+    for layer, pieces in reversed(layers_of(find_ink(likelier), several=True)):
         digits = find_digits(pieces)
         height = usual_height([piece for digit in digits for piece in digit])
         if height >= LEAST_HEIGHT and len(pieces) < MOST_ON_PAGE:

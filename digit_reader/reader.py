@@ -13,7 +13,7 @@ from digit_reader.digit import is_like_mnist, to_image
 from digit_reader.frames import remove_frames
 from digit_reader.gray import to_colour_axis, to_gray
 from digit_reader.grids import finer_line_width, may_be_strokes, take_lines_off
-from digit_reader.ink import find_inks, to_grid
+from digit_reader.ink import find_ink, to_grid, with_dark_ink
 from digit_reader.outlines import fill_outline
 from digit_reader.parts import join_parts, note_on
 from digit_reader.picture import Blank, Source, find_on_pages
@@ -120,9 +120,10 @@ def ask(model: nn.Module, batch: list[list[Found]]) -> list[Reading]:
 
 
 def choose(readings: list[Reading]) -> Reading:
-    """Return the sure one of `readings` of a picture, the likelier ink first, or else the first.
+    """Return which of `readings` of a picture counts; the first is that of the likelier ink.
 
-    If two are sure, and differ, the surer one counts, with a note.
+    It is the surest of those that are sure, with a note if another is sure of another digit. If
+    none is sure, it is the first.
     """
     sure = [reading for reading in readings if reading.sure]
     if not sure:
@@ -153,12 +154,12 @@ def find_in(source: Source) -> list[Found]:
     Raises as `to_mnist` does.
     """
     digits, page = find_on_pages(source, find_digit)
-    return [add_note(found, page) for found in digits] if page else digits
+    return [found._replace(note=join_notes(page, found.note)) for found in digits]
 
 
-def add_note(found: Found, note: str) -> Found:
-    """Return `found` with one more note."""
-    return found._replace(note=f"{note}; {found.note}" if found.note else note)
+def join_notes(*notes: str | None) -> str | None:
+    """Return `notes` as one, or None if there are none."""
+    return "; ".join(note for note in notes if note) or None
 
 
 def find_digit(picture: Image.Image) -> list[Found]:
@@ -199,14 +200,18 @@ def look_at(pixels: Tensor) -> list[View]:
 
     If nothing does in the likelier one, nothing is returned.
     """
-    likelier, *others = [look_at_ink(ink) for ink in find_inks(to_grid(pixels))]
-    if likelier is None:
-        return []
-    return [likelier, *(view for view in others if view is not None)]
+    views = []
+    for version in with_dark_ink(to_grid(pixels)):
+        view = look_at_dark_ink(version)
+        if view is None:
+            break
+        views.append(view)
+    return views
 
 
-def look_at_ink(ink: Tensor) -> View | None:
-    """Return what stands out in `ink` (H, W), or None if nothing does."""
+def look_at_dark_ink(pixels: Tensor) -> View | None:
+    """Return what stands out in `pixels` (H, W), on the grid, or None if nothing does."""
+    ink = find_ink(pixels)
     for layer, pieces in reversed(layers_of(ink)):  # the digit is inside its frames
         if stands_out(layer, join_parts(pieces)[0]):
             return View(layer, pieces)
@@ -240,8 +245,9 @@ def look_into_sheets(pixels: Tensor, view: View) -> View:
         if sheet is None:
             return view
         pixels = cut_out_sheet(pixels, sheet)
-        on_sheet = look_at(pixels)
-        if not on_sheet:
+        likelier, *_ = with_dark_ink(to_grid(pixels))
+        on_sheet = look_at_dark_ink(likelier)
+        if on_sheet is None:
             return view
-        view = on_sheet[0]
+        view = on_sheet
     return view

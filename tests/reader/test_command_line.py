@@ -211,7 +211,7 @@ def test_a_jpeg_may_be_larger_than_others(pictures, capsys, monkeypatch):
 
 
 def test_a_bug_is_not_taken_for_a_bad_picture(pictures, monkeypatch):
-    monkeypatch.setattr("digit_reader.reader.find_inks", Mock(side_effect=RuntimeError("a bug")))
+    monkeypatch.setattr("digit_reader.reader.find_ink", Mock(side_effect=RuntimeError("a bug")))
     with pytest.raises(RuntimeError, match="a bug"):
         main(["my seven.png"])
 

@@ -14,7 +14,7 @@ from digit_reader.frames import find_frame, written_across
 from digit_reader.geometry import dilate
 from digit_reader.gray import to_gray
 from digit_reader.grids import count_holes, finer_line_width, is_grid, printed_boxes
-from digit_reader.ink import find_inks, to_grid
+from digit_reader.ink import find_ink, to_grid, with_dark_ink
 from digit_reader.outlines import fill_outline
 from digit_reader.parts import join_parts
 from digit_reader.pieces import Piece, find_pieces, label_components
@@ -378,9 +378,14 @@ def on_white(*shapes: tuple[object, ...]) -> Image.Image:
     return picture
 
 
+def likelier_ink(picture: Image.Image) -> torch.Tensor:
+    """The ink of `picture`, dark or light, on the grid."""
+    return find_ink(with_dark_ink(to_grid(to_gray(picture)))[0])
+
+
 def is_filled(picture: Image.Image) -> bool:
     """Whether fill_outline fills in the first piece in `picture`."""
-    ink = find_inks(to_grid(to_gray(picture)))[0]
+    ink = likelier_ink(picture)
     return fill_outline(ink, find_pieces(ink)[0]) is not ink
 
 
@@ -453,7 +458,7 @@ def draw_zeros(count: int) -> Image.Image:
 
 @pytest.mark.parametrize("several, left", [(True, 6), (False, 0)])
 def test_things_that_are_all_alike_are_boxes_if_one_digit_is_wanted(several, left):
-    ink = find_inks(to_grid(to_gray(draw_zeros(6))))[0]
+    ink = likelier_ink(draw_zeros(6))
     zeros = find_pieces(ink)
     frame = find_frame(ink, zeros, several)
     assert sum(bool((frame[zero.mask] == 0).all()) for zero in zeros) == left
