@@ -18,7 +18,7 @@ from digit_reader.ink import find_ink, to_grid, with_dark_ink
 from digit_reader.outlines import fill_outline
 from digit_reader.parts import join_parts
 from digit_reader.pieces import Piece, find_pieces, label_components
-from digit_reader.reader import choose, find_digit, look_at
+from digit_reader.reader import choose, find_digit, join_notes, look_at
 from mnist_classifier import Failure
 from tests.drawn_digits import LIT, SegmentReader, draw_digits
 from tests.reader.odd_strokes import BARS
@@ -675,6 +675,12 @@ def test_an_answer_with_a_note_is_unsure_however_probable_it_is():
     assert reading.probability >= SURE
     assert not reading.sure
     assert "2 things are as large as a digit" in reading.note
+
+
+def test_notes_are_joined_in_their_order():
+    assert join_notes("one", None, "two") == "one; two"
+    assert join_notes(None, "two") == "two"
+    assert join_notes(None, None) is None
 
 
 ZERO = draw(WHITE.copy(), "ellipse", (60, 20, 140, 140), None, 0, 14)  # with a light disc in it
