@@ -37,6 +37,8 @@ PACKAGES = {
     "lite_rt_micro": (*LITE_RT, "tflite-micro==0.dev20261023182759"),
     "executorch_xnnpack": ("executorch==1.5.1",),
     "ncnn_pnnx": ("ncnn==1.0.20261020", "pnnx==20261020"),
+    "mnn_onnx": ("MNN==3.6.1", *ONNX),
+    "tract_onnx": ("tract==0.23.9", *ONNX),
     "core_ml": ("coremltools==9.0",),
     "tinygrad_by_hand": ("tinygrad==0.14.0",),
     "flax_by_hand": ("flax==0.12.8",),
