@@ -9,7 +9,7 @@ from torch import Tensor
 from digit_reader.geometry import dilate, erode, resize
 from digit_reader.picture import GRID
 
-MOST_ELONGATED = 4  # times GRID: the longer side of a long picture is at most as long
+MOST_ELONGATED = 4  # times the side of the grid: a long picture is at most as long
 
 
 def to_grid(pixels: Tensor, side: int = GRID) -> Tensor:

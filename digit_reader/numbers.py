@@ -70,10 +70,11 @@ class Answer(NamedTuple):
 def read_digits(source: Source, model: nn.Module) -> list[Digit]:
     """Read all digits in `source` with a network on the CPU: line by line, from left to right.
 
-    Takes and raises what `read_digit` does, and answers the same where there is one digit.
+    Takes and raises what `read_digit` does, and answers the same where it finds one digit, but for
+    a note if that may be two.
     """
-    digits, page = find_on_pages(source, lambda picture: read_picture(picture, model), PAGE_SIZE)
-    return [digit._replace(note=join_notes(page, digit.note)) for digit in digits]
+    digits, page_note = find_on_pages(source, lambda page: read_picture(page, model), PAGE_SIZE)
+    return [digit._replace(note=join_notes(page_note, digit.note)) for digit in digits]
 
 
 def read_picture(picture: Image.Image, model: nn.Module) -> list[Digit]:
@@ -156,7 +157,7 @@ def find_page(pixels: Tensor) -> Page | None:
     return finer or page
 
 
-LEAST_HEIGHT = 5  # pixels of the grid: what is usually less high is noise; so are too many pieces
+LEAST_HEIGHT = 5  # pixels of the grid: if the pieces are usually less high, they are noise
 
 
 def look_at_page(pixels: Tensor, around: Box, side: int) -> Page | None:
@@ -181,15 +182,10 @@ def draw_digits(page: Page, digits: list[list[Piece]]) -> Tensor:
     return torch.stack([draw_digit(page.ink, all_strokes, digit) for digit in digits])
 
 
-AROUND = 6  # pixels around a digit that `to_image` needs
-
-
 def draw_digit(ink: Tensor, all_strokes: Tensor, parts: list[Piece]) -> Tensor:
     """Return the image (1, 28, 28) of the digit of these `parts` of `ink` (H, W)."""
-    top, left, bottom, right = joint_box(parts)
-    around = Box(max(0, top - AROUND), max(0, left - AROUND), bottom + AROUND, right + AROUND)
-    ink = around.crop(ink)
-    parts = [as_piece(around.crop(part.mask), ink) for part in parts]
-    mine = joint_mask(parts)
-    neighbours = around.crop(all_strokes) & ~mine
+    box = joint_box(parts)
+    ink = box.crop(ink)
+    parts = [as_piece(box.crop(part.mask), ink) for part in parts]
+    neighbours = box.crop(all_strokes) & ~joint_mask(parts)
     return to_image(ink * ~neighbours, parts)

@@ -55,6 +55,13 @@ class Found(NamedTuple):
     note: str | None  # what else the picture shows
 
 
+class FoundIn(NamedTuple):
+    """What was found in a file or a picture."""
+
+    digits: list[Found]  # the digit in the likelier ink, and in the other one if that is as likely
+    note: str | None  # on the page that it is on, if the file has several
+
+
 class View(NamedTuple):
     """What stands out in a picture, or on a sheet in it."""
 
@@ -80,7 +87,7 @@ def read_pictures(sources: Iterable[Source], model: nn.Module) -> Iterator[Readi
 
     The answers are those of `read_digit`, several times as fast if the pictures are small.
     """
-    batch: list[list[Found] | Failure] = []
+    batch: list[FoundIn | Failure] = []
     start = time.monotonic()
     for source in sources:
         try:
@@ -94,28 +101,29 @@ def read_pictures(sources: Iterable[Source], model: nn.Module) -> Iterator[Readi
     yield from answers_to(batch, model)
 
 
-def answers_to(batch: list[list[Found] | Failure], model: nn.Module) -> Iterator[Reading | Failure]:
+def answers_to(batch: list[FoundIn | Failure], model: nn.Module) -> Iterator[Reading | Failure]:
     """Yield what `model` reads in each picture of `batch`, and each failure as it is."""
-    readings = iter(ask(model, [found for found in batch if isinstance(found, list)]))
+    readings = iter(ask(model, [found for found in batch if isinstance(found, FoundIn)]))
     for found in batch:
-        yield next(readings) if isinstance(found, list) else found
+        yield next(readings) if isinstance(found, FoundIn) else found
 
 
-def ask(model: nn.Module, batch: list[list[Found]]) -> list[Reading]:
-    """Return what `model` reads in each picture of `batch`, where one or two digits were found."""
+def ask(model: nn.Module, batch: list[FoundIn]) -> list[Reading]:
+    """Return what `model` reads in each picture of `batch`."""
     if not batch:
         return []
-    images = [image for picture in batch for found in picture for image in found.images]
+    images = [image for picture in batch for found in picture.digits for image in found.images]
     digits, probabilities = predict(model, torch.stack(images))
     answers = zip(probabilities.tolist(), digits.tolist(), images, strict=True)
     readings = []
     for picture in batch:
         of_picture = []
-        for found in picture:
+        for found in picture.digits:
             of_found = islice(answers, len(found.images))
             probability, digit, image = max(of_found, key=lambda answer: answer[0])
             of_picture.append(Reading(digit, probability, image, found.note))
-        readings.append(choose(of_picture))
+        chosen = choose(of_picture)
+        readings.append(chosen._replace(note=join_notes(picture.note, chosen.note)))
     return readings
 
 
@@ -145,16 +153,16 @@ def to_mnist(source: Source) -> Tensor:
     Raises Failure if the picture is broken or too large, or if nothing stands out in it, and
     TypeError if `source` is something else.
     """
-    return find_in(source)[0].images[-1]
+    return find_in(source).digits[0].images[-1]
 
 
-def find_in(source: Source) -> list[Found]:
+def find_in(source: Source) -> FoundIn:
     """Return what `find_digit` finds on the first page of `source` with a digit.
 
     Raises as `to_mnist` does.
     """
-    digits, page = find_on_pages(source, find_digit)
-    return [found._replace(note=join_notes(page, found.note)) for found in digits]
+    digits, page_note = find_on_pages(source, find_digit)
+    return FoundIn(digits, page_note)
 
 
 def join_notes(*notes: str | None) -> str | None:
@@ -221,12 +229,13 @@ def look_at_dark_ink(pixels: Tensor) -> View | None:
 def layers_of(ink: Tensor, several: bool = False) -> list[tuple[Tensor, list[Piece]]]:
     """Return what remove_frames makes of `ink` (H, W), with outlined digits in it filled in.
 
-    If there may be `several` digits, each piece may be the outline of one, else the first.
+    If there may be `several` digits, each piece may be the outline of one. Else the first may be,
+    or the second, if the first is a box around it.
     """
     layers = remove_frames(ink, several)
     pieces = layers[0][1]
     filled = ink
-    for outline in pieces if several else pieces[:1]:
+    for outline in pieces if several else pieces[:2]:
         filled = fill_outline(filled, outline)
     return layers if filled is ink else remove_frames(filled, several)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # micromlgen turns a scikit-learn forest into C++ code in which each tree has one vote. In
 # scikit-learn, the trees' probabilities are averaged. The small forests that fit a microcontroller
-# answer differently: one of 5 shallow trees reads 9 points fewer of the digits rightly. Trees grown
+# answer differently: a forest of 5 shallow trees reads 9 points fewer of the digits rightly. Trees grown
 # to the end have no doubts, so that votes and averages are the same.
 #
 # Needs a C++ compiler.

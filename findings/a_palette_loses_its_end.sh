@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# png-js makes the last quarter of a palette black: a grey digit of 256 colours, from black to
-# white, loses every grey from 192 on, so that white paper is black, or the bright core of a stroke.
+# png-js makes the last quarter of a palette black and transparent: a grey digit of 256 colours, from
+# black to white, loses every grey from 192 on, such as white paper, or the bright core of a stroke.
 # The table of colours is made too short by the alpha values that the file does not have.
 set -euo pipefail
 

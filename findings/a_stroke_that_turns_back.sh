@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# rdp simplifies a stroke so that no point is farther than epsilon from the result, but measures to
-# the endless line through two points, not to the piece between them. If the pen goes back along its
-# own trace and stops there, what it drew beyond that place is cut off, however long it is. Shapely
-# measures to the piece.
+# rdp simplifies a stroke to the points that are farther than epsilon from a line, and measures, as it
+# says, to the endless line through two points, not to the piece between them. If the pen goes back
+# along its own trace and stops there, what it drew beyond that place is cut off, however long it is.
+# Shapely measures to the piece.
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# onnx2pytorch makes of a GroupNorm a layer that normalises nothing: the network is converted without
+# onnx2pytorch makes of a GroupNorm a layer that normalises nothing, if the file is of PyTorch's older
+# exporter (dynamo=False), which stores its scale of 1 as a constant: the network is converted without
 # a warning, and in evaluation mode its values keep the mean and the spread that they had. The layer
 # follows running statistics, which the file does not have, so that they say mean 0 and variance 1.
-# InstanceNorm, which is stored by the same operator in one step, is converted rightly.
+# InstanceNorm, whose scale is stored as a weight, is converted rightly.
 set -euo pipefail
 
 folder=$(mktemp -d)
@@ -24,7 +25,7 @@ import torch
 from onnx2pytorch import ConvertModel
 from torch import Tensor, nn
 
-warnings.simplefilter("ignore")
+warnings.filterwarnings("ignore", "You are using the legacy TorchScript-based ONNX export")
 torch.manual_seed(0)
 images = 3 * torch.rand(16, 8, 12, 12) + 1  # maps of a network, mean 2.5
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# geotiff's readRGB turns white paper black in a grey TIFF which says that 0 is white, as faxes and
-# many scans do: it counts 256 for white, which does not fit into 8 bits and becomes 0. In black and
-# white, ink is 128 then and paper 0: the negative. A file in black and white which says that 0 is
-# black keeps its order, but its white is 128.
+# geotiff's readRGB turns white paper black in a TIFF which says that 0 is white, as faxes and many
+# scans do: it counts 256 for white, which does not fit into 8 bits and becomes 0. In black and white,
+# ink is 128 then and paper 0: the negative. A file in black and white which says that 0 is black
+# keeps its order, but its white is 128.
 set -euo pipefail
 
 folder=$(mktemp -d)
@@ -27,17 +27,21 @@ function scan(bits, zeroIsWhite) {
   const pixels = Buffer.alloc((WIDTH * bits) / 8);
   row.forEach((value, x) => (pixels[(x * bits) >> 3] |= value << (8 - bits - ((x * bits) & 7))));
   const tags = [[256, WIDTH], [257, 1], [258, bits], [259, 1], [262, zeroIsWhite ? 0 : 1]];
-  const start = 8 + 2 + 12 * 9 + 4; // behind the header and nine tags
+  const start = 8 + 2 + 12 * 12 + 4 + 8; // behind the header, twelve tags and the resolution
   tags.push([273, start], [277, 1], [278, 1], [279, pixels.length]);
+  tags.push([282, start - 8], [283, start - 8], [296, 2]); // 72 pixels per inch, both ways
   const head = Buffer.alloc(start);
   head.write("II*\0\x08\0\0\0", "latin1");
   head.writeUInt16LE(tags.length, 8);
   tags.forEach(([tag, value], place) => {
     head.writeUInt16LE(tag, 10 + 12 * place);
-    head.writeUInt16LE(3, 12 + 12 * place); // a whole number of 16 bits
+    const isFraction = tag === 282 || tag === 283; // else it is a whole number of 16 bits
+    head.writeUInt16LE(isFraction ? 5 : 3, 12 + 12 * place);
     head.writeUInt32LE(1, 14 + 12 * place);
-    head.writeUInt16LE(value, 18 + 12 * place);
+    head.writeUInt32LE(value, 18 + 12 * place);
   });
+  head.writeUInt32LE(72, start - 8);
+  head.writeUInt32LE(1, start - 4);
   return new Uint8Array(Buffer.concat([head, pixels])).buffer;
 }
 

@@ -18,7 +18,7 @@ from digit_reader.ink import find_ink, to_grid, with_dark_ink
 from digit_reader.outlines import fill_outline
 from digit_reader.parts import join_parts
 from digit_reader.pieces import Piece, find_pieces, label_components
-from digit_reader.reader import choose, find_digit, join_notes, look_at
+from digit_reader.reader import Found, FoundIn, ask, choose, find_digit, join_notes, look_at
 from mnist_classifier import Failure
 from tests.drawn_digits import LIT, SegmentReader, draw_digits
 from tests.reader.odd_strokes import BARS
@@ -395,6 +395,14 @@ def test_a_digit_in_outline_is_filled_in():
     assert reading.digit == 7
 
 
+@pytest.mark.parametrize("shape", ["rectangle", "ellipse"])
+def test_a_digit_in_outline_is_filled_in_within_a_box_or_a_circle(shape):
+    boxed = draw(outline(draw_seven(), 2), shape, (2, 2, 197, 157), None, 0, 4)
+    reading = read_digit(boxed, SegmentReader())
+    assert difference_from_seven(reading.image).mean() < 0.05
+    assert reading.digit == 7
+
+
 def test_a_digit_in_outline_may_be_wider_at_some_places():
     bars = [("line", [(50, y), (150, y)], 0, 14) for y in (40, 105, 170)]
     stems = [("line", [(50, 34), (50, 111)], 0, 22), ("line", [(150, 99), (150, 176)], 0, 22)]
@@ -739,6 +747,13 @@ class HoleReader(nn.Module):
         logits[:, 4] = 1
         logits[images[:, 0, 14, 14] < 0.5, 0] = 20
         return logits
+
+
+def test_a_note_on_the_page_leaves_the_choice_of_the_ink_as_it_is():
+    unlike_zero = Found([torch.ones(1, 28, 28)], None)
+    zero = Found([torch.zeros(1, 28, 28)], None)
+    (reading,) = ask(HoleReader(), [FoundIn([unlike_zero, zero], "page 1 of 2")])
+    assert (reading.digit, reading.note, reading.sure) == (0, "page 1 of 2", False)
 
 
 def test_answers_to_both_inks_of_many_pictures_are_not_mixed_up(monkeypatch):
