@@ -59,7 +59,10 @@ def gaps(one: Box, other: Box) -> tuple[int, int]:
 
 
 def shared_height(one: Box, other: Box) -> float:
-    """Return the height that two boxes share, as a share of the height that they have together."""
+    """Return how much of the height from the upper top to the lower bottom two boxes share.
+
+    It is 1 if they are equally high, and negative if one is below the other.
+    """
     shared = min(one.bottom, other.bottom) - max(one.top, other.top)
     return shared / (max(one.bottom, other.bottom) - min(one.top, other.top))
 
