@@ -21,25 +21,30 @@ const PIXELS = 784;
 /** Return `count` images of noise, in which `pixels` of them are brighter by 5 for the label 1. */
 function makeImages(count, label, pixels) {
   const noise = (image, at) => ((image * 31 + at * 17) % 97) / 97;
+  const pixel = (image, at) => noise(image, at) + (pixels.includes(at) ? 5 * label : 0);
   return Array.from({ length: count }, (_, image) =>
-    Array.from({ length: PIXELS }, (_, at) => noise(image, at) + (pixels.includes(at) ? 5 * label : 0)),
+    Array.from({ length: PIXELS }, (_, at) => pixel(image, at)),
   );
+}
+
+/** Return a classifier that was trained on 20 images of each label. */
+function trained(pixels) {
+  const model = new GaussianNB();
+  const images = [...makeImages(20, 0, pixels), ...makeImages(20, 1, pixels)];
+  model.train(images, [...Array(20).fill(0), ...Array(20).fill(1)]);
+  return model;
 }
 
 /** Return how many of 20 images of the label 1 are told from those of the label 0. */
 function countRight(pixels) {
-  const model = new GaussianNB();
-  const images = [...makeImages(20, 0, pixels), ...makeImages(20, 1, pixels)];
-  model.train(images, [...Array(20).fill(0), ...Array(20).fill(1)]);
-  return model.predict(makeImages(20, 1, pixels)).filter((answer) => answer === 1).length;
+  const answers = trained(pixels).predict(makeImages(20, 1, pixels));
+  return answers.filter((answer) => answer === 1).length;
 }
 
 /** Return the number of answers to `count` images, or the error. */
 function outcome(count) {
-  const model = new GaussianNB();
-  model.train([...makeImages(20, 0, [0]), ...makeImages(20, 1, [0])], [...Array(20).fill(0), ...Array(20).fill(1)]);
   try {
-    return `${model.predict(makeImages(count, 1, [0])).length} answers`;
+    return `${trained([0]).predict(makeImages(count, 1, [0])).length} answers`;
   } catch (error) {
     return error.message;
   }

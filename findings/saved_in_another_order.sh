@@ -2,7 +2,8 @@
 # safetensors.numpy saves an array that does not lie in memory in the order of its axes, such as a
 # transposed matrix or a convolution filter of a network in PyTorch's channels_last, with its numbers
 # in the wrong places: the shape is right, and there is no error, though its page asks for contiguous
-# arrays. (0.7.0 saved them rightly.) Its module for PyTorch refuses such a tensor. np.ascontiguousarray mends it.
+# arrays. (0.7.0 saved them rightly.) Its module for PyTorch refuses such a tensor.
+# np.ascontiguousarray mends it.
 set -euo pipefail
 
 folder=$(mktemp -d)
