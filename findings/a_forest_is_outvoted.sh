@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # micromlgen turns a scikit-learn forest into C++ code in which each tree has one vote. In
-# scikit-learn, the trees' probabilities are averaged. The small forests that fit a microcontroller
-# answer differently: a forest of 5 shallow trees reads 9 points fewer of the digits rightly. Trees grown
-# to the end have no doubts, so that votes and averages are the same.
+# scikit-learn, the trees' probabilities are averaged. The small forests that fit a
+# microcontroller answer differently: a forest of 5 shallow trees reads 9 points fewer of the
+# digits rightly. Trees grown to the end have no doubts, so that votes and averages are the same.
 #
 # Needs a C++ compiler.
 set -euo pipefail
@@ -42,8 +42,8 @@ def answers_in_cpp(forest: RandomForestClassifier) -> np.ndarray:
         file.write("#include <cstdint>\n#include <cstdio>\n#include <cstring>\n")
         file.write(port(forest) + MAIN)
     subprocess.run(["c++", "-w", "-o", "forest", "forest.cpp"], check=True)
-    output = subprocess.run("./forest", input=pixels[new].tobytes(), capture_output=True, check=True)
-    return np.array(output.stdout.split(), dtype=int)
+    output = subprocess.check_output("./forest", input=pixels[new].tobytes())
+    return np.array(output.split(), dtype=int)
 
 
 print("versions: micromlgen", version("micromlgen"), "scikit-learn", version("scikit-learn"))

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# rdp simplifies a stroke to the points that are farther than epsilon from a line, and measures, as it
-# says, to the endless line through two points, not to the piece between them. If the pen goes back
-# along its own trace and stops there, what it drew beyond that place is cut off, however long it is.
-# Shapely measures to the piece.
+# rdp simplifies a stroke to the points that are farther than epsilon from a line, and measures,
+# as it says, to the endless line through two points, not to the piece between them. If the pen
+# goes back along its own trace and stops there, what it drew beyond that place is cut off,
+# however long it is. Shapely measures to the piece.
 set -euo pipefail
 
 folder=$(mktemp -d)
@@ -26,7 +26,7 @@ and_down = np.array([*there_and_back, [5, 20]])
 
 
 def farthest(stroke: np.ndarray, simplified: list[list[float]]) -> float:
-    """Return how far the points of `stroke` are from the `simplified` one at the most, in pixels."""
+    """Return the largest distance of a point of `stroke` from the `simplified` one, in pixels."""
     line = LineString(simplified)
     return max(line.distance(Point(point)) for point in stroke)
 
@@ -35,11 +35,12 @@ print("versions: rdp", version("rdp"), "shapely", version("shapely"))
 print(f"guess: with an epsilon of {EPSILON}, no point is farther away than that")
 for stroke, expected in ((there_and_back, 15.0), (and_down, 0.0)):
     by_rdp = rdp(stroke, epsilon=EPSILON).tolist()
-    by_shapely = LineString(stroke).simplify(EPSILON, preserve_topology=False).coords
+    simplified = LineString(stroke).simplify(EPSILON, preserve_topology=False)
+    by_shapely = [list(point) for point in simplified.coords]
     seen = farthest(stroke, by_rdp)
     print("seen: the stroke:", stroke.tolist())
     print(f"  by rdp:     {by_rdp}, farthest {seen:.1f}")
-    print(f"  by shapely: {[list(p) for p in by_shapely]}, farthest {farthest(stroke, by_shapely):.1f}")
+    print(f"  by shapely: {by_shapely}, farthest {farthest(stroke, by_shapely):.1f}")
     assert farthest(stroke, by_shapely) <= EPSILON, "shapely cuts something off now"
     assert seen == expected, "rdp cuts something else off now"
 PYTHON

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# point-at-length leaves out the elliptical arcs of an SVG path: a 0 that is drawn in two arcs has the
-# length 0, and a 6 is as long as its stem. What follows an arc begins where the arc began.
+# point-at-length leaves out the elliptical arcs of an SVG path: a 0 that is drawn in two arcs has
+# the length 0, and a 6 is as long as its stem. What follows an arc begins where the arc began.
 set -euo pipefail
 
 folder=$(mktemp -d)

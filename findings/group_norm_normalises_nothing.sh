@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# onnx2pytorch makes of a GroupNorm a layer that normalises nothing, if the file is of PyTorch's older
-# exporter (dynamo=False), which stores its scale of 1 as a constant: the network is converted without
-# a warning, and in evaluation mode its values keep the mean and the spread that they had. The layer
-# follows running statistics, which the file does not have, so that they say mean 0 and variance 1.
-# InstanceNorm, whose scale is stored as a weight, is converted rightly.
+# onnx2pytorch makes of a GroupNorm a layer that normalises nothing, if the file is of PyTorch's
+# older exporter (dynamo=False), which stores its scale of 1 as a constant: the network is
+# converted without a warning, and in evaluation mode its values keep the mean and the spread that
+# they had. The layer follows running statistics, which the file does not have, so that they say
+# mean 0 and variance 1. InstanceNorm, whose scale is stored as a weight, is converted rightly.
 set -euo pipefail
 
 folder=$(mktemp -d)

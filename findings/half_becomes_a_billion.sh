@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# imread reads the 32-bit floats of a TIFF as whole numbers with the same bits: the greys 0, 0.5 and 1
-# of a digit become 0, 1,056,964,608 and 1,065,353,216. So nearly all that is not black is nearly
-# white. There is no error; the array says that it has 32-bit unsigned integers.
+# imread reads the 32-bit floats of a TIFF as whole numbers with the same bits: the greys 0, 0.5
+# and 1 of a digit become 0, 1,056,964,608 and 1,065,353,216. So nearly all that is not black is
+# nearly white. There is no error; the array says that it has 32-bit unsigned integers.
 set -euo pipefail
 
 folder=$(mktemp -d)

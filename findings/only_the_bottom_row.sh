@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# bmp-ts, which jimp uses, reads only the bottom row of an uncompressed BMP of 16 colours whose width
-# is odd: all others are black. A scan cropped to 27 pixels is lost, one of 28 is read rightly. The
-# half of a byte that no pixel fills ends the whole picture instead of the row.
+# bmp-ts, which jimp uses, reads only the bottom row of an uncompressed BMP of 16 colours whose
+# width is odd: all others are black. A scan cropped to 27 pixels is lost, one of 28 is read
+# rightly. The half of a byte that no pixel fills ends the whole picture instead of the row.
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # OpenCV reads the same PGM of 16 grey levels in two ways: with its numbers as text (P2), white is
-# 255; as bytes (P5), white is 15, so that a digit is black on black. The format says that the maximum
-# which the header names is white. This is so for all maxima below 255.
+# 255; as bytes (P5), white is 15, so that a digit is black on black. The format says that the
+# maximum which the header names is white. This is so for all maxima below 255.
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# geotiff's readRGB turns white paper black in a TIFF which says that 0 is white, as faxes and many
-# scans do: it counts 256 for white, which does not fit into 8 bits and becomes 0. In black and white,
-# ink is 128 then and paper 0: the negative. A file in black and white which says that 0 is black
-# keeps its order, but its white is 128.
+# geotiff's readRGB turns white paper black in a TIFF which says that 0 is white, as faxes and
+# many scans do: it counts 256 for white, which does not fit into 8 bits and becomes 0. In black
+# and white, ink is 128 then and paper 0: the negative. A file in black and white which says that
+# 0 is black keeps its order, but its white is 128.
 set -euo pipefail
 
 folder=$(mktemp -d)
@@ -60,7 +60,10 @@ function byUtif(file) {
   return Array.from({ length: WIDTH }, (_, x) => rgba[4 * x]);
 }
 
-const paperAndInk = (paper, ink) => Array.from({ length: WIDTH }, (_, x) => (x === INK_COLUMN ? ink : paper));
+/** Return a row of this paper with the ink in INK_COLUMN. */
+function paperAndInk(paper, ink) {
+  return Array.from({ length: WIDTH }, (_, x) => (x === INK_COLUMN ? ink : paper));
+}
 
 console.log("versions: geotiff 3.0.5, utif2 4.1.0");
 console.log("guess: white paper is 255 and a black stroke 0, whatever the file says of 0");

