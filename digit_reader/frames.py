@@ -50,7 +50,7 @@ def find_frame(ink: Tensor, pieces: list[Piece], several: bool) -> Tensor:
     for piece in pieces:
         at_border = piece.mask & border
         is_cut_off = bool(at_border.any())
-        is_frame = any(surrounds(piece, other, is_cut_off) for other in pieces)
+        is_frame = surrounds(piece, pieces, is_cut_off)
         if is_frame or (several and surrounds_several(piece, pieces)):
             frame[piece.mask] = ink[piece.mask].max()
             continue
@@ -88,13 +88,17 @@ def written_across(
 
 
 INSIDE_SIZE = 0.35  # of a frame's size: what it surrounds is at least as large, or just a speck
+MANY = 3  # or so many are together as large, as the dots of a digit; an outlined 8 has two inside
 
 
-def surrounds(piece: Piece, other: Piece, is_cut_off: bool) -> bool:
-    """Tell whether `piece` is around `other`, which is not just a speck."""
-    if other.box.size < INSIDE_SIZE * piece.box.size:
-        return False
-    return is_around(piece, other, is_cut_off)
+def surrounds(piece: Piece, pieces: list[Piece], is_cut_off: bool) -> bool:
+    """Tell whether `piece` is around one of `pieces`, or around many, which are not just specks."""
+    least_size = INSIDE_SIZE * piece.box.size
+    large = [other for other in pieces if other.box.size >= least_size]
+    if any(is_around(piece, other, is_cut_off) for other in large):
+        return True
+    sizes = [other.box.size for other in pieces if is_around(piece, other)]
+    return len(sizes) >= MANY and sum(sizes) >= least_size
 
 
 SEVERAL_SIZE = 0.1  # of the shorter side of a frame round several things: each is at least as large

@@ -403,6 +403,16 @@ def test_a_digit_in_outline_is_filled_in_within_a_box_or_a_circle(shape):
     assert reading.digit == 7
 
 
+@pytest.mark.parametrize("shape", ["rectangle", "ellipse"])
+def test_a_digit_of_dots_is_read_within_a_box_or_a_circle(shape):
+    places = [(x, 50) for x in range(30, 90, 12)] + [(84, y) for y in range(62, 130, 12)]
+    dots = Image.new("L", (200, 160), 255)
+    for x, y in places:
+        draw(dots, "ellipse", (x - 4, y - 4, x + 4, y + 4), 0)
+    boxed = draw(dots.copy(), shape, (2, 2, 197, 157), None, 0, 4)
+    assert torch.equal(to_mnist(boxed), to_mnist(dots))
+
+
 def test_a_digit_in_outline_may_be_wider_at_some_places():
     bars = [("line", [(50, y), (150, y)], 0, 14) for y in (40, 105, 170)]
     stems = [("line", [(50, 34), (50, 111)], 0, 22), ("line", [(150, 99), (150, 176)], 0, 22)]
