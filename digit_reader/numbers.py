@@ -157,7 +157,7 @@ def find_page(pixels: Tensor) -> Page | None:
     return finer or page
 
 
-LEAST_HEIGHT = 5  # pixels of the grid: if the pieces are usually less high, they are noise
+LEAST_HEIGHT = 5  # pixels of the grid: pieces that are usually less high are noise
 
 
 def look_at_page(pixels: Tensor, around: Box, side: int) -> Page | None:
@@ -168,7 +168,8 @@ def look_at_page(pixels: Tensor, around: Box, side: int) -> Page | None:
     for layer, pieces in reversed(layers_of(find_ink(likelier), several=True)):
         digits = find_digits(pieces)
         height = usual_height([piece for digit in digits for piece in digit])
-        if height >= LEAST_HEIGHT and len(pieces) < MOST_ON_PAGE:
+        are_noise = height < LEAST_HEIGHT or len(pieces) >= MOST_ON_PAGE
+        if not are_noise:
             scale = max(grid.shape) / max(part.shape)
             return Page(layer, digits, height, not others, around, scale)
     return None

@@ -58,7 +58,7 @@ class Found(NamedTuple):
 class FoundIn(NamedTuple):
     """What was found in a file or a picture."""
 
-    digits: list[Found]  # the digit in the likelier ink, and in the other one if that is as likely
+    digits: list[Found]  # the digit in the likelier ink, then perhaps what it is in the other one
     note: str | None  # on the page that it is on, if the file has several
 
 
@@ -229,8 +229,8 @@ def look_at_dark_ink(pixels: Tensor) -> View | None:
 def layers_of(ink: Tensor, several: bool = False) -> list[tuple[Tensor, list[Piece]]]:
     """Return what remove_frames makes of `ink` (H, W), with outlined digits in it filled in.
 
-    If there may be `several` digits, each piece may be the outline of one. Else the first may be,
-    or the second, if the first is a box around it.
+    If there may be `several` digits, each piece may be the outline of one. Else it is the first
+    or, in a box or a circle, the second.
     """
     layers = remove_frames(ink, several)
     pieces = layers[0][1]

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from subprocess import DEVNULL
 
 import MNN  # type: ignore[import-not-found]
 import numpy as np
@@ -36,8 +35,9 @@ def convert(exported: Path, file: Path, options: list[str]) -> None:
     """Convert the ONNX file `exported` to `file`."""
     # MNN's command mnnconvert does this as well, and then reports it to its makers.
     program = "import sys, _tools; _tools.mnnconvert(sys.argv)"
-    files = ["-f", "ONNX", "--modelFile", str(exported), "--MNNModel", str(file)]
-    subprocess.run([sys.executable, "-c", program, *files, *options], check=True, stdout=DEVNULL)
+    command = [sys.executable, "-c", program, "-f", "ONNX"]
+    files = ["--modelFile", str(exported), "--MNNModel", str(file)]
+    subprocess.run([*command, *files, *options], check=True, stdout=subprocess.DEVNULL)
 
 
 def runner(file: Path) -> Callable[[Array], Array]:
