@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["torch>=2.10", "torchvision>=0.25", "pillow>=10.1", "tqdm>=4.66"]
+# dependencies = ["torch>=2.12", "torchvision>=0.27", "pillow>=10.2", "tqdm>=4.66"]
 # ///
 """Train a tiny convolutional network to read handwritten digits (MNIST).
 
