@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # elasticdeform dissolves a digit of 8 bits, even where it shall not move any point: in its default
-# order, it filters the picture first, and keeps the coefficients, which are negative or above 255
-# beside a stroke, in 8 bits. Paper gets the grey of ink. The same digit in floats is right,
-# and so are orders 0 and 1.
+# order, it filters the picture first, and keeps the coefficients in 8 bits, though they are
+# negative beside a stroke and can be above 255 on it. Paper gets the grey of ink. The same digit
+# in floats is right, and so are orders 0 and 1.
 #
 # Its wheels need a NumPy before 2.
 set -euo pipefail

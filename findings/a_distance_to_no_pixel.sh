@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # distance-transform gives distances that no two pixels have: in a picture of 3 x 3 pixels, the
 # square root of 3. It writes each line of its answer over the numbers from which it computes that
-# line. Around a digit of 28 x 28 pixels, many distances are too short, by up to 2 pixels or so.
-# ball-morphology rests on it: from a radius of 2 on, it makes strokes thicker than it was asked.
+# line. Around the 0 that is drawn here, 138 of 784 distances are too short, by up to 1.14 pixels.
+# ball-morphology rests on its older version 0.1.0, which does the same: dilated by 3, this 0 gets
+# thicker than it was asked. Distances by steps along rows and columns, p = 1, are right.
 set -euo pipefail
 
 folder=$(mktemp -d)
@@ -49,6 +50,7 @@ console.log("right:", rounded(byTrying(small, 3)));
 console.log("seen: ", rounded(byLibrary(small, 3, 2)));
 assert(Math.abs(byLibrary(small, 3, 2)[2] - Math.sqrt(3)) < 1e-9, "it is another number now");
 assert(Math.abs(byTrying(small, 3)[2] - Math.sqrt(5)) < 1e-9);
+console.log("seen: in steps, p = 1:", byLibrary(small, 3, 1).join(" "));
 assert.deepStrictEqual(byLibrary(small, 3, 1), [1, 2, 3, 0, 1, 2, 1, 0, 1], "p = 1 was right");
 
 const zero = drawZero();

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# kornia-rs reads a PNG with a palette as a grey picture of its pixels' numbers: no colour is looked
-# up. A digit of black ink, which is colour 1, on white paper, which is colour 0, gets the values 1
-# and 0. If the palette goes from white down to black, the PNG is read as its negative.
+# kornia-rs reads a PNG with a palette of 8 bits a pixel as a grey picture of its pixels' numbers:
+# no colour is looked up. Its documentation names grey, RGB and RGBA only, but it does not refuse
+# the file, as it does with 1, 2 or 4 bits. A digit of black ink, which is colour 1, on white paper,
+# which is colour 0, gets the values 1 and 0. If the palette goes from white down to black, the PNG
+# is read as its negative.
 set -euo pipefail
 
 folder=$(mktemp -d)

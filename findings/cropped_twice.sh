@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # js-image-lib crops twice: it takes the picture from x and y on, but fills only width - x columns
-# and height - y rows, and leaves the rest transparent black. A digit's box that begins as far
-# from the corner as it is wide comes out empty. Only a crop from the corner 0, 0 is right.
+# and height - y rows, and leaves the rest as background: transparent black, if no other is set. A
+# digit's box that begins as far from the corner as it is wide comes out empty. Of the crops within
+# the picture, only one from the corner 0, 0 is right.
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # floyd-steinberg passes a pixel's error on to its neighbours modulo 256, if the picture comes from
 # pngjs, as its README proposes: a little less than black is white there. The black paper around
-# a white digit becomes mostly white. In an array that clamps its bytes, all is well.
+# a white digit becomes mostly white. In an array that clamps its bytes, the paper stays black.
 set -euo pipefail
 
 folder=$(mktemp -d)

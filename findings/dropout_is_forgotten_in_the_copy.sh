@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # A network trained with a dropout of one half halves what its hidden neurons say when it is used,
-# since all of them speak then. The code that neataptic writes for such a network does not halve
-# it, nor does the network's own test(). So the code reads digits otherwise than the network, and
-# test() measures an error that the network does not make. JSON keeps the factor.
+# since all of them speak then. The code that neataptic writes for such a network (`standalone()`)
+# does not halve it, nor does the network's own test(). So the code reads digits otherwise than the
+# network, and test() measures an error that the network does not make. JSON keeps the factor.
 set -euo pipefail
 
 folder=$(mktemp -d)
@@ -62,7 +62,7 @@ console.log("version: neataptic 1.4.7");
 console.log("guess: the code, and JSON, answer as the network does");
 for (const dropout of [0, 0.5]) {
   const network = new architect.Perceptron(15, 12, 10);
-  network.train(known, { iterations: 60, rate: 0.05, error: 0, dropout });
+  network.train(known, { iterations: 60, rate: 0.05, dropout });
   const byNetwork = (input) => network.activate(input);
   const byCode = new Function(`${network.standalone()}; return activate;`)();
   const loaded = Network.fromJSON(JSON.parse(JSON.stringify(network.toJSON())));

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # pyefd promises descriptors of a contour that stay the same if it is turned, and begin with 1, 0,
 # 0. For half of all angles they begin with -1, and the others have the other sign as well: an
-# angle that is negative is raised by 180 degrees, which is another angle. By the features that
-# the README proposes, a 7 that is turned is nearer to a 1 than to the 7 that it was.
+# angle that is negative is raised by 180 degrees, which is another angle. By the features that the
+# README proposes, an upright 7 is nearer to an upright 1 than to itself, turned by 180 degrees.
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -3,7 +3,7 @@
 # positive one: the small slope is on the wrong side. Each layer divides what it passes on by 100,
 # unless another slope is given. A slope that was given is not saved: a network that comes back
 # from JSON has a hundredth again, even in an object that was made with the right slope, and reads
-# digits otherwise.
+# digits otherwise. (The project says that the slope is mended in its betas of version 2.)
 set -euo pipefail
 
 folder=$(mktemp -d)

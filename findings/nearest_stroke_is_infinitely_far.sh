@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# dtaidistance's distance_fast finds that two strokes are infinitely far from each other, if they
+# dtaidistance's distance_fast can find that two strokes are infinitely far from each other, if they
 # are best compared point by point, without any warping: strokes that are close to each other.
 # Such a distance is the bound above which the library gives up, and its root, squared again, can
-# be a little less than it was, as for one pair in four of those that are drawn here.
+# be a little less than it was, as for one pair in four of those that are drawn here. (Of a stroke,
+# only the row of each point is compared.)
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# visvalingamwyatt, asked for a number or a share of a stroke's points, takes one too many, and then
-# cuts the list: the end of the stroke is lost each time. Where points count for the same, as in a
-# straight stroke, more is lost: asked for 3 of the 25 points of a 1, it gives the uppermost 3.
-# The default, nine in ten points, does so as well; only a threshold keeps the end.
+# visvalingamwyatt, asked for fewer points than a stroke has, as a number or as a share, takes one
+# too many and then cuts the list: the end of the stroke is lost. Where points count for the same,
+# as in a straight stroke, more is lost: asked for 3 of the 25 points of a 1, it gives the uppermost
+# 3. The default, nine in ten points, loses the end as well. A threshold keeps it.
 set -euo pipefail
 
 folder=$(mktemp -d)

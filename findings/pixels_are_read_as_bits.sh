@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # usearch takes pixels of 8 bits (numpy.uint8) for packed bits, even if its index is told to hold
 # numbers of 8 bits: of a digit of 64 bytes, the first 8 bytes are read as 64 pixels of one bit,
-# and the other 56 do not count. The nearest neighbours are then right for a third of the digits.
-# Said again in each call (dtype="u8"), all the pixels count; so they do as floats.
+# and the other 56 do not count. Here the nearest neighbours are then right for a third of the
+# digits. Said again in each call (dtype="u8"), all the pixels count; so they do as floats. (Its
+# maintainers know it, and keep it until the next major version.)
 set -euo pipefail
 
 folder=$(mktemp -d)

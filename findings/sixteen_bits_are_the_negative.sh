@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # OpenImageIO turns a TIFF that says that 0 is white into one in which 0 is black, so that the paper
 # is bright and the ink is dark. With 16 bits a pixel it does not: the same picture is its negative.
-# It is turned with 1, 2, 4 and 8 bits.
+# It is turned with 8 bits.
 set -euo pipefail
 
 folder=$(mktemp -d)

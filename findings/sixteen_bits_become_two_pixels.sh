@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # pypdf takes a picture of 16-bit greys out of a PDF as one of 8 bits in which every value has
-# become two pixels: its high byte, then its low byte. There is room for half of them only. So the
-# upper half of a digit is drawn at twice its width, with stripes of noise, and each row of it fills
-# two; the lower half is missing. Such PDFs come from 16-bit PNGs, which img2pdf embeds as they are.
+# become two pixels: its high byte, then its low byte. There is room for half of them only. So each
+# row of the upper half fills two rows: its left half, at twice its width, then its right half. The
+# lower half is missing. Such PDFs come from 16-bit PNGs, which img2pdf embeds as they are.
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # imagecodecs saves 16-bit greys as a TIFF or a JPEG 2000 with the bytes of each value exchanged, if
-# the array has its high bytes first, as one has that comes straight from a PGM or an IDX file. A
-# smooth digit becomes noise. Most of its other encoders refuse such an array. With the same values
-# in the machine's own order, all is well.
+# the array has its high bytes first, as one has that comes straight from a PGM or an IDX file:
+# 16384 becomes 64. Its encoder of PNG refuses such an array. With the same values in the machine's
+# own order, all is well.
 #
 # This is for machines that have their low bytes first, which almost all have.
 set -euo pipefail

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# ml-logistic-regression counts the labels that it is shown, and then learns the labels from 0 up to
-# that number. Shown the digits of a Sudoku, from 1 to 9, it learns 0, which does not occur, and
-# not 9: each 9 is read as another digit. Shown threes and eights, it answers 0 to both.
+# ml-logistic-regression counts the different labels that it is shown, say n, and then learns the
+# labels from 0 to n - 1. Shown the digits of a Sudoku, from 1 to 9, it learns 0, which does not
+# occur, and not 9: each 9 is read as another digit. Shown threes and eights, it answers 0 to both.
 set -euo pipefail
 
 folder=$(mktemp -d)
@@ -49,6 +49,7 @@ for (const [digits, labels, isRight] of [
   console.log(`seen: ${digits.join(" ")}, learned as ${labels.join(" ")}: ${seen.join(" ")}`);
   if (isRight) assert.deepStrictEqual(seen, labels, "it reads these otherwise now");
   else assert(seen.every((label) => label < labels.length), "it knows its labels now");
+  if (!isRight && digits.length === 2) assert.deepStrictEqual(seen, [0, 0], "it answers otherwise");
 }
 NODE
 node digits.cjs

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# VTK reads a black-and-white TIFF with its upper half only: the lower half is the upper one once
-# more, mirrored, so that a 7 becomes something like a sigma. So it is with grey pixels of 2 and
-# 4 bits; those of 8 bits are read rightly. The rows are turned over in place: when the lower ones
-# are wanted, the upper ones have already been written over them.
+# VTK reads a black-and-white TIFF, if its first row is the top one, with its upper half only: the
+# lower half is the upper one once more, mirrored, so that a 7 becomes something like a 3. So it is
+# with grey pixels of 2 and 4 bits; those of 8 bits are read rightly. It seems that the rows are
+# turned over in place: when the lower ones are wanted, the upper ones have already been written
+# over them.
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The default filter of @rgba-image/lanczos is 0 in its middle, where it should be 1: a source pixel
-# that lies exactly below the new one does not count. Resized to the size that it has, a thin
-# stroke becomes two strokes beside it. From 28 to 20 pixels, which is how MNIST's digits were
-# boxed, this hits every fifth column and row; from 84 to 28, each of them.
+# that lies exactly below the new one does not count. Resized to the size that it has, a stroke one
+# pixel wide becomes two strokes beside it. From 28 to 20 pixels, the size of the box in which
+# MNIST's digits lie, this hits every fifth column and row; from 84 to 28, each of them.
 set -euo pipefail
 
 folder=$(mktemp -d)

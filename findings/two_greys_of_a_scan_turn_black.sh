@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# A black-and-white scan in a PDF may name its two greys in a palette. pikepdf takes such a picture
-# out of the PDF and loses the second grey: if 0 means black and 1 white, all of it is black; if
-# both are given as light greys, one of them is black. A palette of 8-bit pixels, or one in red,
-# green and blue, is read rightly, so it is only the scan of one bit a pixel that goes black.
+# A black-and-white scan in a PDF may name its two greys in a palette. pikepdf's as_pil_image gives
+# such a picture with black in place of the second grey: if 0 means black and 1 white, all of it is
+# black; of 64 and 240, the 240 becomes 0. If the second grey is black, nothing is lost. A palette
+# of 8-bit pixels, or one in red, green and blue, is read rightly, and extract_to writes a right
+# PNG. This is for scans that are not fax-coded.
 set -euo pipefail
 
 folder=$(mktemp -d)
@@ -63,6 +64,7 @@ print("guess: the picture has the two greys of the palette, as in the page that 
 for base, bits, greys, is_right in (
     (Name.DeviceGray, 1, (0, 255), False),
     (Name.DeviceGray, 1, (64, 240), False),
+    (Name.DeviceGray, 1, (255, 0), True),
     (Name.DeviceGray, 8, (0, 255), True),
     (Name.DeviceRGB, 1, (0, 255), True),
 ):

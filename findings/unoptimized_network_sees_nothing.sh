@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # synaptic turns a network into fast code when it is first used. Asked to run without that code
-# again, a trained network gives each picture the same answer: whatever its connections carry is
+# again, a trained perceptron gives each picture the same answer: whatever its connections carry is
 # multiplied by 0, and only the biases are left. The weights themselves are kept, so that a copy
 # by way of JSON, or the fast code, still reads the digits.
 set -euo pipefail

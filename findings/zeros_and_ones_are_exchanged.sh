@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # micromlgen turns a scikit-learn classifier into C++ code. With two classes, a logistic regression
 # answers the other one each time: 1 to each picture that scikit-learn reads as 0, and 0 to the
-# rest. A support vector machine of two classes gets its intercept with the wrong sign, and
-# misreads some of the pictures. With three classes or ten, both answer as in scikit-learn.
+# rest. A support vector machine of two classes gets its intercept with the wrong sign: it answers
+# some pictures otherwise, and more of them, the larger the intercept is. With three classes or ten,
+# both answer as in scikit-learn.
 #
 # Needs a C++ compiler.
 set -euo pipefail
