@@ -70,7 +70,7 @@ def one_line(error: Exception) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """The hyperparameters of training. experiments/README.md tells what each is worth."""
+    """The hyperparameters of training. experiments/README.md tells what each contributes."""
 
     epochs: int = 9
     batch_size: int = 192  # images in a step, at the most
@@ -79,15 +79,15 @@ class Config:
     momentum: float = 0.9
     averaging_divisor: int = 9  # k: average the weights over about the last 1/k of the steps
     lr_factor: float = 0.5  # a cut of the learning rates multiplies them by this
-    lr_patience: int = 0  # epochs without progress that are let pass before a cut
-    lr_threshold: float = 0.05  # progress: a training loss this share below that of the last one
+    lr_patience: int = 0  # epochs without progress that are allowed before a cut
+    lr_threshold: float = 0.05  # progress: a training loss this share below that at the last one
     flagged_share: float = 0.25  # share of the training 1s that are given a flag
     rotation: float = 10.0  # degrees, either way
     translation: float = 2.0  # pixels, either way, along each axis
     scale: float = 0.1  # share of the size, either way, along each axis
     shear: float = 0.1  # pixels sideways per pixel of height, either way
     elastic: float = 0.7  # pixels, standard deviation of the displacements at 5x5 points
-    clean_share: float = 1 / 6  # share of the epochs, at the end, that see the images as they are
+    clean_share: float = 1 / 6  # share of the epochs, at the end, without flags and distortion
     seed: int = 0  # of the first weights, the order of the images, augmentation and dropout
 
     def is_augmented(self, epoch: int) -> bool:
@@ -118,7 +118,7 @@ class SmallCNN(nn.Module):
             *conv_block(32, 32, kernel_size=3),  # (N, 32, 6, 6)
         )
         self.head = nn.Conv2d(32, NUM_CLASSES, kernel_size=3)  # (N, 10, 4, 4), maps of scores
-        self.dropout = nn.Dropout(dropout)  # of few values here: random numbers cost time
+        self.dropout = nn.Dropout(dropout)  # here, where few values need a random number each
         self.global_pool = nn.AdaptiveAvgPool2d(1)  # (N, 10, 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -171,7 +171,8 @@ class Digits:
             found = f"{self.images.dtype} {tuple(self.images.shape)}"
             raise ValueError(f"images must be torch.uint8 {shape} for these labels, not {found}")
         if self.labels.dtype != torch.int64 or self.labels.ndim != 1:
-            raise ValueError(f"labels must be torch.int64 (N,), not {self.labels.dtype}")
+            found = f"{self.labels.dtype} {tuple(self.labels.shape)}"
+            raise ValueError(f"labels must be torch.int64 (N,), not {found}")
 
     def scaled(self, indices: Tensor | slice = slice(None)) -> Tensor:
         """Return the images with these `indices`, by default all, as floats from 0 to 1."""
@@ -235,8 +236,10 @@ def download_mnist(data_dir: str | Path) -> None:
         with tempfile.TemporaryDirectory(prefix="new-data-", dir=raw) as scratch:
             new = Path(scratch, "MNIST", "raw")
             new.mkdir(parents=True)
-            for archive in raw.glob("*.gz"):  # torchvision uses those that are MNIST's
-                shutil.copy(archive, new)
+            for name in MNIST_SHA256:
+                archive = raw / f"{name}.gz"
+                if archive.is_file():  # torchvision downloads it again if it is not MNIST's
+                    shutil.copy(archive, new)
             with contextlib.redirect_stderr(io.StringIO()):  # its bars would fill a log
                 MNIST(scratch, download=True)
             for path in new.iterdir():
@@ -258,7 +261,7 @@ STROKE = 127  # of 255: brighter pixels belong to a stroke, darker ones may be i
 def add_flags(digits: Digits, share: float) -> Digits:
     """Return `digits` with a flag on a `share` of the 1s, as many people write them.
 
-    Few of MNIST's have one, so that a network would take other people's for 7s.
+    Few of MNIST's have one. A network that saw only those would read other people's as 7s.
     """
     images = digits.images.cpu().clone()
     has_stroke = images.amax(dim=(1, 2, 3)) > STROKE
@@ -269,7 +272,10 @@ def add_flags(digits: Digits, share: float) -> Digits:
 
 
 def draw_flags(ones: Tensor) -> Tensor:
-    """Return 1s (N, 28, 28) uint8 with a line from the top down to the left, centred again."""
+    """Return 1s (N, 28, 28) uint8 with a line from the top down to the left.
+
+    Then each is moved sideways, so that its centre of mass is in the middle again.
+    """
     # Doubles at first, as when the recipe was measured: floats would change a few pixels.
     random = torch.rand(len(ones), 3, 1, 1).double()
     angle = torch.deg2rad(30 + 40 * random[:, 0])  # (N, 1, 1), below the horizontal
@@ -294,7 +300,7 @@ def draw_flags(ones: Tensor) -> Tensor:
 
 
 def centre_of_ink(rows: Tensor) -> Tensor:
-    """Return the centres of mass (N, 1, 1) of `rows` (N, 1, 28), in pixels from the left."""
+    """Return the centre of mass (N, 1, 1) of each row (N, 1, 28), in pixels from the left."""
     place = torch.arange(IMAGE_SIZE)
     return (rows * place).sum(dim=2, keepdim=True) / rows.sum(dim=2, keepdim=True)
 
@@ -317,7 +323,7 @@ def augment(images: Tensor, config: Config) -> Tensor:
     shift_y = uniform(config.translation) * pixel
     sin = angle.sin()
     cos = angle.cos()
-    # Where (x', y') in the image the result takes its value at (x, y) from:
+    # The result has at (x, y) the value that the image has at (x', y'):
     #     x' = (cos * scale_x) * x + (shear - sin * scale_y) * y + shift_x
     #     y' = (sin * scale_x) * x +         (cos * scale_y) * y + shift_y
     to_x = torch.stack([cos * scale_x, shear - sin * scale_y, shift_x], dim=1)
@@ -326,7 +332,7 @@ def augment(images: Tensor, config: Config) -> Tensor:
     centres = (torch.arange(IMAGE_SIZE, device=images.device) + 0.5) * pixel - 1  # of the pixels
     y, x = torch.meshgrid(centres, centres, indexing="ij")
     points = torch.stack([x, y, torch.ones_like(x)]).flatten(1)  # (3, 784)
-    # F.affine_grid does the same in twice the time.
+    # F.affine_grid does the same, but takes several times as long.
     grid = (matrices @ points).view(-1, 2, IMAGE_SIZE, IMAGE_SIZE)
     grid += bend(len(images), config.elastic * pixel, images.device)
     return F.grid_sample(images, grid.movedim(1, -1), align_corners=False)
@@ -339,11 +345,11 @@ def bend(count: int, amount: float, device: torch.device) -> Tensor:
     form of the elastic distortion of Simard et al. (2003).
     """
     coarse = torch.randn(count, 2, 5, 5, device=device) * amount
-    # F.interpolate(coarse, ...) does the same in 20 times the time. Here it makes a single matrix,
-    # which then interpolates the columns of all, and the rows.
-    columns = torch.eye(5, device=device)[None, None]
+    # Interpolation is linear: a matrix, made once, interpolates all columns, and then all rows.
+    # (F.interpolate(coarse, ...) does the same, but takes many times as long.)
+    unit_columns = torch.eye(5, device=device)[None, None]
     size = (IMAGE_SIZE, 5)
-    matrix = F.interpolate(columns, size, mode="bicubic", align_corners=True)[0, 0]  # (28, 5)
+    matrix = F.interpolate(unit_columns, size, mode="bicubic", align_corners=True)[0, 0]  # (28, 5)
     return matrix @ coarse @ matrix.T
 
 
@@ -352,7 +358,7 @@ def make_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield images (B, 1, 28, 28), 0 to 1, and labels (B,): all of `digits` in random order.
 
-    The batches differ by one image at the most. (With all of the same size but a last one, that
+    Their sizes differ by one image at the most. (With all of the same size but a last one, that
     one could be a single image, which a BatchNorm after the pooling refuses.)
     """
     order = torch.randperm(len(digits.labels)).to(digits.labels.device)
@@ -370,9 +376,9 @@ def count_steps(digits: Digits, config: Config) -> int:
 
 # --- optimizer and average ---
 def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
-    """Return `matrix` (M, N) made nearly orthogonal: it stretches all directions about alike.
+    """Return `matrix` (M, N) made nearly orthogonal: all its singular values become about 1.
 
-    Each step pushes the singular values towards 1; most end between 0.7 and 1.2. This is the
+    Each step pushes them towards 1; most end between 0.7 and 1.2. This is the
     Newton-Schulz iteration of Jordan et al., "Muon" (2024), with its coefficients.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
@@ -483,7 +489,7 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
     moves. The test set is only reported. Sets torch's random seed. Raises Failure if the loss is
     no longer finite.
 
-    On the CPU, torch uses all processors, and the command `default_threads()` of them: call
+    On the CPU, torch uses all processors, but the command line only `default_threads()`: call
     `torch.set_num_threads(default_threads())` first to do the same.
     """
     torch.manual_seed(config.seed)
@@ -520,7 +526,7 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
         print_epoch(history[-1], config.epochs)
         if not math.isfinite(train_score.loss):
             raise Failure(f"the loss is not finite in epoch {number}; try a lower --lr")
-        if number < config.epochs:  # after the last one, a cut would only be a puzzle in the log
+        if number < config.epochs:  # a cut after the last one would have no effect
             step_schedule(scheduler, train_score.loss)
     return average.model.eval(), history
 
@@ -533,7 +539,7 @@ def train_epoch(
     optimizer: torch.optim.Optimizer,
     digits: Digits,
 ) -> Score:
-    """Train `model` on all of `digits`, with a bar; return the score of its answers meanwhile."""
+    """Train `model` on all of `digits`, with a bar; return the score of its answers in training."""
     batches = make_batches(digits, config, augmented=config.is_augmented(number))
     steps = count_steps(digits, config)
     title = f"Epoch {number}/{config.epochs}"
@@ -642,7 +648,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> SmallCNN
     Nothing in that file is run. Raises Failure if it is not there or has no such weights.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         path = path / WEIGHTS_FILE
     if not os.path.isfile(path):
         raise Failure(f"there are no weights in {path}: train first, or name another place")
@@ -664,13 +670,16 @@ def read_state(path: Path) -> dict[str, Tensor]:
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a broken or hostile file makes torch say
-        if "Unsupported global" not in str(error):  # torch's words for any class but its own
+        if "Unsupported global" not in str(error):  # torch's words for a class it does not trust
             raise Failure(f"{path} is not a file of weights ({type(error).__name__})") from error
         found = str(error).split("GLOBAL ")[-1].split()[0]
     else:
-        if isinstance(state, dict) and all(isinstance(t, Tensor) for t in state.values()):
-            return {str(name): tensor for name, tensor in state.items()}
-        found = ", ".join(map(str, state)) if isinstance(state, dict) else type(state).__name__
+        if not isinstance(state, dict):
+            found = type(state).__name__
+        else:
+            found = ", ".join(str(name) for name, t in state.items() if not isinstance(t, Tensor))
+            if not found:
+                return {str(name): tensor for name, tensor in state.items()}
     raise Failure(f"{path} holds more than weights ({found}): save model.state_dict() instead")
 
 
@@ -684,7 +693,7 @@ def check_state(path: Path, state: dict[str, Tensor], expected: dict[str, Tensor
                 f"{path} has the weights of another network ({name} is {here}, "
                 f"and this network has {wanted}): if you changed it, train first"
             )
-    if not all(t.isfinite().all() for t in state.values()):
+    if not all(t.float().isfinite().all() for t in state.values()):  # as floats of 32 bits
         raise Failure(f"{path} has weights that are not finite numbers")
 
 
@@ -743,7 +752,7 @@ def draw_mistakes(
 
 def print_confusion_matrix(labels: Tensor, predictions: Tensor) -> None:
     """Print how often each label (N,) was read as each digit, and the accuracy for each label."""
-    cells = labels * NUM_CLASSES + predictions  # a number for each pair, 0 to 99
+    cells = labels * NUM_CLASSES + predictions  # a number for each pair: 34 is a 3 read as a 4
     counts = cells.bincount(minlength=NUM_CLASSES**2).view(NUM_CLASSES, NUM_CLASSES)
     header = "".join(f"{digit:>5}" for digit in range(NUM_CLASSES))
     print(f"label   read as{header}  accuracy")
@@ -771,6 +780,7 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
     """
     new = folder
     try:
+        folder.mkdir(parents=True, exist_ok=True)  # it may have been removed since the start
         new = Path(tempfile.mkdtemp(prefix="new-results-", dir=folder))
         for name, content in files.items():
             (new / name).write_bytes(content)
@@ -841,7 +851,7 @@ def check_claim(claim: Path, accuracy: float, count: int) -> None:
     Another processor rounds differently, which has changed the answers to one or two images. That
     much is accepted, and said.
     """
-    if not claim.is_file():
+    if not os.path.isfile(claim):
         raise Failure(f"there is no {claim} to compare with: training writes one")
     try:
         claimed = float(claim.read_text(encoding="ascii"))
@@ -895,10 +905,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--lr", type=float, default=Config.lr, help="initial learning rate of the filters")
     add("--seed", type=int, default=Config.seed, help="each trains another network")
     add("--device", default="auto", help="cpu, cuda, cuda:1, mps, ...; auto: a GPU if there is one")
-    add("--threads", type=int, default=default_threads(), help="of the CPU")
+    add("--threads", type=int, default=default_threads(), help="threads on the CPU")
     # Shells leave the ~ in --data-dir=~/folder to us.
     add("--data-dir", type=os.path.expanduser, default="data", help="where MNIST is, or will be")
-    add("--output-dir", type=os.path.expanduser, default=".", help="of results, new or saved")
+    add(
+        "--output-dir", type=os.path.expanduser, default=".", help="folder of results, new or saved"
+    )
     add("--evaluate", action="store_true", help="test the saved weights instead of training")
     args = parser.parse_args(argv)
     rules = {
@@ -933,7 +945,8 @@ def run(args: argparse.Namespace) -> int:
     device = find_device(args.device)
     output_dir = Path(args.output_dir)
     if args.evaluate:
-        weights = find_weights() if args.output_dir == "." else output_dir / WEIGHTS_FILE
+        is_default = output_dir == Path(".")
+        weights = find_weights() if is_default else output_dir / WEIGHTS_FILE
         print(f"Weights: {weights}")
         model = load_model(weights, device)
         test_set = load_digits(args.data_dir, "t10k", device)
@@ -957,7 +970,7 @@ def exit_code(program: Callable[[argparse.Namespace], int], args: argparse.Names
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = program(args)
-        print(end="", flush=True)
+        print(end="", flush=True)  # a reader that has gone is noticed here
         return code
     except BrokenPipeError:  # nobody reads on, as behind "| head": end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -131,6 +131,14 @@ def test_four_archives_are_enough_without_a_network(data):
     assert_loads(data)
 
 
+def test_what_else_lies_beside_the_archives_does_not_matter(data):
+    for name in NAMES:
+        (data / RAW / f"{name}.gz").write_bytes(packed(data, name))
+        (data / RAW / name).unlink()
+    (data / RAW / "a folder.gz").mkdir()
+    assert len(load_mnist(data)[0].labels) > 0
+
+
 def test_the_test_set_alone_needs_its_own_files_alone(data):
     for name in NAMES[:2]:
         (data / RAW / name).unlink()

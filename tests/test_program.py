@@ -309,6 +309,11 @@ def test_an_output_folder_that_cannot_be_is_found_before_training(tmp_path, monk
     assert_one_line(capsys.readouterr().err, "cannot write into", "see --output-dir")
 
 
+def test_an_output_folder_that_was_removed_during_training_is_made_again(tmp_path, monkeypatch):
+    run_without_training(tmp_path / "removed", 0.5, monkeypatch)
+    assert (tmp_path / "removed" / "test_accuracy.txt").read_bytes() == b"50.00"
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="there is no folder that nobody may write")
 def test_an_output_folder_that_cannot_be_written_is_found_before_training(monkeypatch, capsys):
     monkeypatch.setattr(mc, "load_mnist", Mock(side_effect=AssertionError("too late")))
@@ -448,6 +453,7 @@ BAD_WEIGHTS = {  # what is in place of the weights, and words of the reason
         save(lambda state: {"epoch": 3, "model": state}),
         "holds more than weights (epoch, model): save model.state_dict() instead",
     ),
+    "an epoch beside them": (save(lambda state: state | {"epoch": 3}), "more than weights (epoch)"),
     "another shape": (
         save(lambda state: state | {HEAD: torch.ones(7)}),
         "(head.bias is floats (7,), and this network has floats (10,)): if you changed it, train",
@@ -465,6 +471,10 @@ BAD_WEIGHTS = {  # what is in place of the weights, and words of the reason
         "(head.bias is integers (10,), and this network has floats (10,))",
     ),
     "not finite": (save(lambda state: state | {HEAD: torch.full((10,), torch.nan)}), "not finite"),
+    "too large": (
+        save(lambda state: state | {HEAD: torch.full((10,), 1e300, dtype=torch.float64)}),
+        "not finite",
+    ),
 }
 
 
@@ -510,6 +520,21 @@ def test_weights_are_those_here_or_else_those_beside_the_program(tmp_path, monke
     assert mc.find_weights() == ROOT / "final_model.pth"
     (tmp_path / "final_model.pth").touch()
     assert mc.find_weights() == Path("final_model.pth")
+
+
+@pytest.mark.parametrize("folder", [".", "./"])
+def test_evaluate_takes_the_weights_beside_the_program_from_anywhere(
+    folder, data_dir, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mc, "load_model", Mock(side_effect=mc.Failure("far enough")))
+    assert main(arguments(data_dir, folder, "--evaluate")) == 1
+    assert f"Weights: {ROOT / 'final_model.pth'}" in capsys.readouterr().out
+
+
+def test_evaluate_in_a_folder_whose_name_is_too_long_is_one_line(data_dir, capsys):
+    assert main(arguments(data_dir, "x" * 300, "--evaluate")) == 1
+    assert_one_line(capsys.readouterr().err, "there are no weights in xxx")
 
 
 # --- predictions ---
