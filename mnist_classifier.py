@@ -80,7 +80,7 @@ class Config:
     averaging_divisor: int = 9  # k: average the weights over about the last 1/k of the steps
     lr_factor: float = 0.5  # a cut of the learning rates multiplies them by this
     lr_patience: int = 0  # epochs without progress that are allowed before a cut
-    lr_threshold: float = 0.05  # progress: a training loss this share below that at the last one
+    lr_threshold: float = 0.05  # progress: a loss this share below that at the last progress
     flagged_share: float = 0.25  # share of the training 1s that are given a flag
     rotation: float = 10.0  # degrees, either way
     translation: float = 2.0  # pixels, either way, along each axis
@@ -347,9 +347,9 @@ def bend(count: int, amount: float, device: torch.device) -> Tensor:
     coarse = torch.randn(count, 2, 5, 5, device=device) * amount
     # Interpolation is linear: a matrix, made once, interpolates all columns, and then all rows.
     # (F.interpolate(coarse, ...) does the same, but takes many times as long.)
-    unit_columns = torch.eye(5, device=device)[None, None]
+    units = torch.eye(5, device=device)[None, None]  # a column for each point
     size = (IMAGE_SIZE, 5)
-    matrix = F.interpolate(unit_columns, size, mode="bicubic", align_corners=True)[0, 0]  # (28, 5)
+    matrix = F.interpolate(units, size, mode="bicubic", align_corners=True)[0, 0]  # (28, 5)
     return matrix @ coarse @ matrix.T
 
 
@@ -378,8 +378,8 @@ def count_steps(digits: Digits, config: Config) -> int:
 def orthogonalize(matrix: Tensor, steps: int = 3) -> Tensor:
     """Return `matrix` (M, N) made nearly orthogonal: all its singular values become about 1.
 
-    Each step pushes them towards 1; most end between 0.7 and 1.2. This is the
-    Newton-Schulz iteration of Jordan et al., "Muon" (2024), with its coefficients.
+    Each step pushes them towards 1; most end between 0.7 and 1.2. This is the Newton-Schulz
+    iteration of Jordan et al., "Muon" (2024), with its coefficients.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     x: Tensor = matrix / (matrix.norm() + 1e-7)
@@ -539,7 +539,7 @@ def train_epoch(
     optimizer: torch.optim.Optimizer,
     digits: Digits,
 ) -> Score:
-    """Train `model` on all of `digits`, with a bar; return the score of its answers in training."""
+    """Train `model` on all of `digits`, with a bar; return its score while it learned."""
     batches = make_batches(digits, config, augmented=config.is_augmented(number))
     steps = count_steps(digits, config)
     title = f"Epoch {number}/{config.epochs}"
@@ -674,13 +674,18 @@ def read_state(path: Path) -> dict[str, Tensor]:
             raise Failure(f"{path} is not a file of weights ({type(error).__name__})") from error
         found = str(error).split("GLOBAL ")[-1].split()[0]
     else:
-        if not isinstance(state, dict):
-            found = type(state).__name__
-        else:
-            found = ", ".join(str(name) for name, t in state.items() if not isinstance(t, Tensor))
-            if not found:
-                return {str(name): tensor for name, tensor in state.items()}
+        others = other_entries(state)
+        if not others:
+            return {str(name): tensor for name, tensor in state.items()}
+        found = ", ".join(others)
     raise Failure(f"{path} holds more than weights ({found}): save model.state_dict() instead")
+
+
+def other_entries(state: object) -> list[str]:
+    """Return the names of what is no tensor in `state` or, if it is no dict, its type's name."""
+    if not isinstance(state, dict):
+        return [type(state).__name__]
+    return [str(name) for name, value in state.items() if not isinstance(value, Tensor)]
 
 
 def check_state(path: Path, state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
@@ -908,9 +913,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--threads", type=int, default=default_threads(), help="threads on the CPU")
     # Shells leave the ~ in --data-dir=~/folder to us.
     add("--data-dir", type=os.path.expanduser, default="data", help="where MNIST is, or will be")
-    add(
-        "--output-dir", type=os.path.expanduser, default=".", help="folder of results, new or saved"
-    )
+    add("--output-dir", type=os.path.expanduser, default=".", help="where results are, or will be")
     add("--evaluate", action="store_true", help="test the saved weights instead of training")
     args = parser.parse_args(argv)
     rules = {

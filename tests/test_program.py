@@ -454,6 +454,7 @@ BAD_WEIGHTS = {  # what is in place of the weights, and words of the reason
         "holds more than weights (epoch, model): save model.state_dict() instead",
     ),
     "an epoch beside them": (save(lambda state: state | {"epoch": 3}), "more than weights (epoch)"),
+    "a number without a name": (save(lambda state: state | {"": 3}), "more than weights ()"),
     "another shape": (
         save(lambda state: state | {HEAD: torch.ones(7)}),
         "(head.bias is floats (7,), and this network has floats (10,)): if you changed it, train",
