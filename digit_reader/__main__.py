@@ -8,7 +8,6 @@ python -m digit_reader --all sheet.jpg       # all digits of each picture, line 
 
 import argparse
 import glob
-import io
 import itertools
 import json
 import os
@@ -21,9 +20,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from digit_reader import Digit, Reading, read_digits, read_pictures
+from digit_reader import Digit, Reading, read_pictures
 from digit_reader.drawing import SUFFIX, draw_boxes, write_drawing
-from digit_reader.picture import File, has_picture_name, load_picture, read_pipe
+from digit_reader.numbers import read_with_pixels
+from digit_reader.picture import File, has_picture_name
+from digit_reader.reader import join_notes
 from mnist_classifier import Failure, Parser, exit_code, find_weights, load_model
 
 STANDARD_INPUT = "-"
@@ -162,24 +163,32 @@ def read_all(args: argparse.Namespace, model: nn.Module) -> int:
     code = 0
     for path in itertools.chain.from_iterable(map(expand, args.pictures)):
         name = printable(path)
+        answer: list[Digit] | Failure
         try:
-            source = open_standard_input(path)
-            if args.preview and isinstance(source, io.BufferedIOBase):
-                source = read_pipe(source)  # it is read twice
-            digits = read_digits(source, model)
-            print(to_text(path, digits), flush=True)
-            for note in {digit.note: None for digit in digits if digit.note}:
-                print(f"note: {name}: {note}", file=sys.stderr)
-            if args.preview:
-                picture = load_picture(source)
-                drawing = "standard input" if path == STANDARD_INPUT else path
-                write_drawing(draw_boxes(picture, digits), Path(drawing + SUFFIX))
+            answer, pixels = read_with_pixels(open_standard_input(path), model)
         except Failure as failure:
-            if args.json:
-                print(as_json(path, failure), flush=True)
-            print(f"error: {name}: {failure}", file=sys.stderr)
+            answer = failure
+        if text := to_text(path, answer):
+            print(text, flush=True)
+        if isinstance(answer, Failure):
+            print(f"error: {name}: {answer}", file=sys.stderr)
             code = 1
+            continue
+        for note in notes_on(answer):
+            print(f"note: {name}: {note}", file=sys.stderr)
+        if args.preview:
+            drawing = "standard input" if path == STANDARD_INPUT else path
+            try:
+                write_drawing(draw_boxes(pixels, answer), Path(drawing + SUFFIX))
+            except Failure as failure:
+                print(f"error: {name}: {failure}", file=sys.stderr)
+                code = 1
     return code
+
+
+def notes_on(digits: Sequence[Digit]) -> list[str]:
+    """Return the notes on `digits`, each once."""
+    return list({digit.note: None for digit in digits if digit.note})
 
 
 def text_of(digits: Sequence[Digit]) -> str:
@@ -188,23 +197,33 @@ def text_of(digits: Sequence[Digit]) -> str:
     return " ".join("".join(str(digit.digit) for digit in line) for _, line in lines)
 
 
-def all_as_row(path: str, digits: Sequence[Digit]) -> str:
-    """Return the line of the table for all `digits` in `path`, with the least probability."""
-    probability = min(digit.probability for digit in digits)
-    mark = "" if all(digit.sure for digit in digits) else "unsure"
-    return f"{printable(path)}\t{text_of(digits)}\t{probability:.4f}\t{mark}"
+def all_as_row(path: str, answer: Sequence[Digit] | Failure) -> str | None:
+    """Return the line of the table for all digits in `path`, or None if it could not be read.
+
+    The probability is the least of them.
+    """
+    if isinstance(answer, Failure):
+        return None
+    probability = min(digit.probability for digit in answer)
+    mark = "" if all(digit.sure for digit in answer) else "unsure"
+    return f"{printable(path)}\t{text_of(answer)}\t{probability:.4f}\t{mark}"
 
 
-def all_as_json(path: str, digits: Sequence[Digit]) -> str:
-    """Return all `digits` in the picture in `path` as an object of JSON, in ASCII."""
-    answer = {
-        "file": path,
-        "text": text_of(digits),
-        "probability": round(min(digit.probability for digit in digits), 4),
-        "sure": all(digit.sure for digit in digits),
-        "digits": [digit_as_json(digit) for digit in digits],
-    }
-    return json.dumps(answer)
+def all_as_json(path: str, answer: Sequence[Digit] | Failure) -> str:
+    """Return the `answer` to the picture in `path` as an object of JSON, in ASCII.
+
+    A picture that could not be read has no digits, and the note says why.
+    """
+    values: tuple[object, ...]
+    if isinstance(answer, Failure):
+        values = (None, None, False, str(answer), [])
+    else:
+        probability = round(min(digit.probability for digit in answer), 4)
+        is_sure = all(digit.sure for digit in answer)
+        note = join_notes(*notes_on(answer))
+        values = (text_of(answer), probability, is_sure, note, list(map(digit_as_json, answer)))
+    names = ("text", "probability", "sure", "note", "digits")
+    return json.dumps({"file": path} | dict(zip(names, values, strict=True)))
 
 
 def digit_as_json(digit: Digit) -> dict[str, object]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
 
-from digit_reader.gray import to_gray
-from digit_reader.numbers import PAGE_SIZE, Digit
+from digit_reader.numbers import Digit
 from mnist_classifier import Failure, write_files
 
 SUFFIX = ".digits.png"  # comes after the name of the picture
@@ -20,18 +20,20 @@ SURE_COLOUR = (0, 130, 0)
 UNSURE_COLOUR = (220, 0, 0)
 
 
-def draw_boxes(picture: Image.Image, digits: Sequence[Digit]) -> Image.Image:
-    """Return `picture` in grey with `digits` on it, green where they are sure, or else red."""
-    pixels = to_gray(picture, PAGE_SIZE).clamp(0, 255).to(torch.uint8)
-    drawn = Image.fromarray(pixels.numpy()).convert("RGB")
+def draw_boxes(pixels: Tensor, digits: Sequence[Digit]) -> Image.Image:
+    """Return grey `pixels` (H, W), 0 to 255, with `digits`, green where they are sure, else red."""
+    gray = Image.fromarray(pixels.clamp(0, 255).to(torch.uint8).numpy())
+    drawn = gray.convert("RGB")
     draw = ImageDraw.Draw(drawn)
     for digit in digits:
-        left, right = (round(share * drawn.width) for share in digit.box[::2])
-        top, bottom = (round(share * drawn.height) for share in digit.box[1::2])
+        left, right = (round(share * (drawn.width - 1)) for share in digit.box[::2])
+        top, bottom = (round(share * (drawn.height - 1)) for share in digit.box[1::2])
         colour = SURE_COLOUR if digit.sure else UNSURE_COLOUR
         draw.rectangle((left, top, right, bottom), outline=colour)
         font = ImageFont.load_default(max(10, FONT_SIZE * (bottom - top)))
-        draw.text((right, bottom), str(digit.digit), colour, font, anchor="ld")
+        answer = str(digit.digit)
+        rightmost = drawn.width - font.getlength(answer)  # so that it does not leave the picture
+        draw.text((min(right, rightmost), bottom), answer, colour, font, anchor="ld")
     return drawn
 
 
@@ -51,5 +53,5 @@ def is_drawing(path: Path) -> bool:
     try:
         with Image.open(path, formats=["PNG"]) as picture:
             return picture.info.get("Software") == SOFTWARE
-    except OSError:  # of another format, or no file
+    except (OSError, Image.DecompressionBombError):  # of another format, no file, or huge
         return False

@@ -34,6 +34,12 @@ class Digit(NamedTuple):
         """Whether you need not look yourself."""
         return is_sure(self.probability, self.note)
 
+    def __repr__(self) -> str:
+        return (
+            f"Digit(digit={self.digit}, probability={self.probability:.4f}, line={self.line}, "
+            f"box={self.box}, note={self.note!r})"
+        )
+
 
 class Page(NamedTuple):
     """What is written in a picture."""
@@ -73,13 +79,26 @@ def read_digits(source: Source, model: nn.Module) -> list[Digit]:
     Takes and raises what `read_digit` does, and answers the same where it finds one digit, but for
     a note if that may be two.
     """
-    digits, page_note = find_on_pages(source, lambda page: read_picture(page, model), PAGE_SIZE)
-    return [digit._replace(note=join_notes(page_note, digit.note)) for digit in digits]
+    digits, _ = read_with_pixels(source, model)
+    return digits
 
 
-def read_picture(picture: Image.Image, model: nn.Module) -> list[Digit]:
-    """Read all digits in `picture`, in reading order."""
-    pixels = to_gray(picture, PAGE_SIZE)
+def read_with_pixels(source: Source, model: nn.Module) -> tuple[list[Digit], Tensor]:
+    """Return all digits in `source`, as `read_digits` does, and what they are in.
+
+    That is the grey values (H, W), 0 to 255, of the page that was read.
+    """
+
+    def read(picture: Image.Image) -> tuple[list[Digit], Tensor]:
+        pixels = to_gray(picture, PAGE_SIZE)
+        return read_picture(picture, pixels, model), pixels
+
+    (digits, pixels), page_note = find_on_pages(source, read, PAGE_SIZE)
+    return [digit._replace(note=join_notes(page_note, digit.note)) for digit in digits], pixels
+
+
+def read_picture(picture: Image.Image, pixels: Tensor, model: nn.Module) -> list[Digit]:
+    """Read all digits in `picture`, whose grey values are `pixels` (H, W), in reading order."""
     page = find_page(pixels)
     if page is None:
         digit, probability, image, note = read_digit(picture, model)

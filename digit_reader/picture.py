@@ -3,7 +3,7 @@
 import io
 import os
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -20,10 +20,21 @@ class Array(Protocol):
     def __array_interface__(self) -> dict[str, Any]: ...
 
 
-File = str | os.PathLike[str] | io.BufferedIOBase  # a path, or what is open for reading bytes
-FILES = (str, os.PathLike, io.BufferedIOBase)  # the same for isinstance
+@runtime_checkable
+class OpenFile(Protocol):
+    """What is open for reading bytes, also if it is of a class of its own, as a temporary file."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def seek(self, offset: int, /) -> int: ...
+
+    def seekable(self) -> bool: ...
+
+
+File = str | os.PathLike[str] | OpenFile  # a path, or what is open
+FILES = (str, os.PathLike, OpenFile)  # the same for isinstance
 Source = File | Image.Image | Tensor | Array  # what may hold a picture
-Found = TypeVar("Found")
+Content = TypeVar("Content")
 
 
 class Blank(Failure):
@@ -79,7 +90,9 @@ def open_picture(file: File, size: int = LOADED_SIZE) -> Image.Image:
 
     A large JPEG is loaded smaller, but with at least `size` pixels in height and width.
     """
-    if isinstance(file, io.BufferedIOBase):
+    if isinstance(file, io.TextIOBase):
+        raise TypeError("a picture's file has to be open for reading bytes, as with 'rb'")
+    if isinstance(file, OpenFile):
         file = file if file.seekable() else read_pipe(file)
     elif not os.path.isfile(file):
         raise Failure(what_is_no_file(file))
@@ -92,7 +105,7 @@ def open_picture(file: File, size: int = LOADED_SIZE) -> Image.Image:
     except PermissionError as error:
         raise Failure("cannot be opened: you have no permission to read it") from error
     except Image.DecompressionBombError as error:  # more than even a JPEG may have
-        raise too_large(MAX_JPEG_PIXELS) from error
+        raise too_large() from error
     except Exception as error:  # each format has its own ways to be broken
         raise broken(error) from error
     check_size(picture)
@@ -116,17 +129,20 @@ def what_is_no_file(path: str | os.PathLike[str]) -> str:
     return "not a file" if os.path.exists(path) else "no such file"
 
 
-def read_pipe(pipe: io.BufferedIOBase) -> io.BytesIO:
+def read_pipe(pipe: OpenFile) -> io.BytesIO:
     """Return the rest of `pipe` as a file in memory; raise Failure if it is too long."""
-    content = pipe.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise Failure(f"has more than {MAX_BYTES:,} bytes: save a smaller picture")
-    return io.BytesIO(content)
+    content = io.BytesIO()
+    while chunk := pipe.read(MAX_BYTES + 1 - content.tell()):  # it may give a part at a time
+        content.write(chunk)
+        if content.tell() > MAX_BYTES:
+            raise Failure(f"has more than {MAX_BYTES:,} bytes: save a smaller picture")
+    content.seek(0)
+    return content
 
 
 def first_bytes(file: File) -> bytes:
     """Return the first bytes of `file`."""
-    if isinstance(file, io.BufferedIOBase):
+    if isinstance(file, OpenFile):
         file.seek(0)
         return file.read(FIRST_BYTES)
     with open(file, "rb") as opened:
@@ -139,7 +155,7 @@ def check_size(picture: Image.Image) -> None:
     limit = MAX_JPEG_PIXELS if is_jpeg else MAX_PIXELS
     if picture.width * picture.height > limit:
         picture.close()
-        raise too_large(limit)
+        raise too_large()
 
 
 def load(picture: Image.Image) -> None:
@@ -157,9 +173,12 @@ def broken(error: Exception) -> Failure:
     return Failure(f"cannot be read ({one_line(error)}); save it as JPEG or PNG")
 
 
-def too_large(limit: int) -> Failure:
-    """Return the failure to read a picture that has more than `limit` pixels."""
-    return Failure(f"has more than {limit:,} pixels: save a smaller picture")
+def too_large() -> Failure:
+    """Return the failure to read a picture that has too many pixels."""
+    return Failure(
+        f"has more than {MAX_PIXELS:,} pixels or, as a JPEG, {MAX_JPEG_PIXELS:,}: "
+        "save a smaller picture"
+    )
 
 
 MOST_PAGES = 100  # are looked at, the first of a file, ...
@@ -167,8 +186,8 @@ MOST_PAGE_PIXELS = 200_000_000  # ... until they have more than this together
 
 
 def find_on_pages(
-    source: Source, find: Callable[[Image.Image], Found], size: int = LOADED_SIZE
-) -> tuple[Found, str | None]:
+    source: Source, find: Callable[[Image.Image], Content], size: int = LOADED_SIZE
+) -> tuple[Content, str | None]:
     """Return what `find` finds on the first page of `source` that is not blank, and a note.
 
     The note says which page that is; it is None if there are no others. A page is blank if `find`

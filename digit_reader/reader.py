@@ -86,6 +86,7 @@ def read_pictures(sources: Iterable[Source], model: nn.Module) -> Iterator[Readi
     """Yield the Reading of each of `sources`, in their order, or the Failure to read it.
 
     The answers are those of `read_digit`, several times as fast if the pictures are small.
+    Raises TypeError as `read_digit` does: the answers to some sources before it are lost then.
     """
     batch: list[FoundIn | Failure] = []
     start = time.monotonic()

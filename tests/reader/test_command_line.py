@@ -205,7 +205,8 @@ def test_a_jpeg_may_be_larger_than_others(pictures, capsys, monkeypatch):
     monkeypatch.setattr("digit_reader.picture.MAX_PIXELS", 200 * 160 - 1)
     code, table, err = answer(capsys, "other.jpg", "my seven.png")
     assert (code, [row[0] for row in table]) == (1, ["other.jpg"])
-    assert err == ["error: my seven.png: has more than 31,999 pixels: save a smaller picture"]
+    limits = "31,999 pixels or, as a JPEG, 32,000"
+    assert err == [f"error: my seven.png: has more than {limits}: save a smaller picture"]
     monkeypatch.setattr("digit_reader.picture.MAX_JPEG_PIXELS", 200 * 160 - 1)
     assert answer(capsys, "other.jpg")[0] == 1
 

@@ -8,16 +8,26 @@ import random
 import re
 from pathlib import Path
 
+import numpy
 import pytest
 import torch
 from PIL import Image, ImageChops, ImageOps
 
 from digit_reader import read_digit, read_digits
 from digit_reader.__main__ import main, text_of
+from digit_reader.drawing import SURE_COLOUR, draw_boxes, is_drawing
 from digit_reader.geometry import Box
 from digit_reader.gray import to_gray
 from digit_reader.lines import in_lines
-from digit_reader.numbers import FINE, PAGE_SIZE, Answer, draw_digit, find_page, one_or_two
+from digit_reader.numbers import (
+    FINE,
+    PAGE_SIZE,
+    Answer,
+    Digit,
+    draw_digit,
+    find_page,
+    one_or_two,
+)
 from digit_reader.pieces import as_piece
 from digit_reader.reader import is_sure
 from mnist_classifier import Failure, predict
@@ -275,7 +285,20 @@ def test_all_digits_are_an_object_of_json_with_their_boxes(page, capsys):
     assert answer["digits"][0]["box"] == pytest.approx(
         [30 / 420, 30 / 330, 90 / 420, 110 / 330], abs=0.02
     )
-    assert (failure["digit"], failure["note"]) == (None, "no such file")
+    assert answer["note"] is None
+    assert failure.keys() == answer.keys()
+    assert (failure["text"], failure["digits"]) == (None, [])
+    assert failure["note"] == "no such file"
+
+
+def test_the_notes_on_digits_are_those_of_their_picture(page, capsys):
+    Image.new("L", (420, 330), 255).save(
+        "two.tif", save_all=True, append_images=[Image.open("page.png")]
+    )
+    assert main(["--all", "--json", "two.tif"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["note"] == "page 2 of 2 is read"
+    assert {digit["note"] for digit in answer["digits"]} == {"page 2 of 2 is read"}
 
 
 def test_the_preview_of_all_digits_is_a_picture_beside_theirs(page, capsys):
@@ -288,6 +311,38 @@ def test_the_preview_of_all_digits_is_a_picture_beside_theirs(page, capsys):
     capsys.readouterr()
     assert main(["--all", str(page.parent)]) == 0  # which does not read the drawing
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_the_preview_shows_the_page_that_is_read(page):
+    Image.new("L", (500, 100), 255).save(
+        "two.tif", save_all=True, append_images=[Image.open("page.png")]
+    )
+    assert main(["--all", "--preview", "two.tif"]) == 0
+    with Image.open("two.tif.digits.png") as drawn:
+        assert drawn.size == TWO_LINES.size
+
+
+def test_the_answer_beside_a_digit_at_the_border_is_drawn_inside():
+    pixels = torch.full((100, 60), 255.0)
+    digit = Digit(7, 1.0, 0, (0, 0, 1, 1), torch.zeros(1, 28, 28), None)
+    drawn = torch.tensor(numpy.asarray(draw_boxes(pixels, [digit])))
+    is_coloured = (drawn == torch.tensor(SURE_COLOUR)).all(dim=2)
+    for border in (is_coloured[0], is_coloured[-1], is_coloured[:, 0], is_coloured[:, -1]):
+        assert border.all()
+    assert is_coloured[1:-1, 1:-1].sum() > 20  # the digit's own colour
+
+
+def test_a_huge_picture_is_no_drawing(page, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert not is_drawing(page)
+
+
+def test_one_line_of_json_stays_one_if_the_preview_cannot_be_written(page, capsys):
+    Path("page.png.digits.png").write_bytes(b"somebody's")
+    assert main(["--all", "--json", "--preview", "page.png"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["text"] == "777 77"
+    assert "move it" in err
 
 
 def test_the_preview_is_never_written_over_another_file(page, capsys):

@@ -2,6 +2,7 @@
 
 import gc
 import io
+import tempfile
 from pathlib import Path
 
 import numpy
@@ -61,6 +62,35 @@ def test_what_is_open_for_reading_bytes_is_read_like_a_file(kind):
         to_mnist(kind(b""))
 
 
+def test_temporary_and_unbuffered_files_are_read_as_well(tmp_path):
+    draw_seven().save(tmp_path / "seven.png")
+    content = (tmp_path / "seven.png").read_bytes()
+    expected = to_mnist(draw_seven())
+    for open_temporary in (tempfile.NamedTemporaryFile, tempfile.SpooledTemporaryFile):
+        with open_temporary() as file:
+            file.write(content)
+            file.seek(0)
+            assert torch.equal(to_mnist(file), expected)
+    with open(tmp_path / "seven.png", "rb", buffering=0) as file:
+        assert torch.equal(to_mnist(file), expected)
+
+
+def test_an_unbuffered_pipe_is_read_to_its_end(monkeypatch):
+    draw_seven().save(file := io.BytesIO(), "PNG")
+
+    class Unbuffered(Pipe):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(min(100, size))  # only what is there, not all that is wanted
+
+    assert torch.equal(to_mnist(Unbuffered(file.getvalue())), to_mnist(draw_seven()))
+
+
+def test_a_file_that_is_open_for_reading_text_is_refused(tmp_path):
+    draw_seven().save(tmp_path / "seven.png")
+    with open(tmp_path / "seven.png") as file, pytest.raises(TypeError, match="'rb'"):
+        to_mnist(file)
+
+
 def test_a_pipe_without_end_is_refused(monkeypatch):
     monkeypatch.setattr("digit_reader.picture.MAX_BYTES", 1000)
     with pytest.raises(Failure, match="has only zeros"):
@@ -83,7 +113,7 @@ def test_a_path_has_the_limits_and_formats_of_the_command_line(tmp_path):
 
 
 def test_a_size_that_pillow_itself_refuses_is_too_large():
-    with pytest.raises(Failure, match="has more than 100,000,000 pixels: save a smaller picture"):
+    with pytest.raises(Failure, match="or, as a JPEG, 100,000,000: save a smaller picture"):
         to_mnist(io.BytesIO(b"P6 50000 50000 255\n"))
 
 
