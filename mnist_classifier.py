@@ -773,7 +773,7 @@ def check_output_dir(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise Failure(f"cannot write into {folder} ({error}): see --output-dir") from error
+        raise Failure(f"cannot write into {folder} ({error}): name another one") from error
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:

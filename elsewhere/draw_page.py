@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from experiments.processes import expanded_path
 from mnist_classifier import (
     IMAGE_SIZE,
     MEAN,
@@ -57,6 +58,34 @@ def to_layers(model: nn.Module) -> list[Layer]:
     BatchNorm and the normalisation of the images multiply and add, as a convolution does: they
     become part of it. Raises Failure if `model` does something that the page cannot do.
     """
+    images = torch.rand(10, 1, IMAGE_SIZE, IMAGE_SIZE)
+    try:
+        layers = fold(model)
+        difference = run_layers(layers, images) - compute_logits(model, images)
+    except (LookupError, RuntimeError):  # no convolution comes first, or maps do not fit
+        layers = []
+        difference = torch.tensor(torch.inf)
+    is_same = bool((difference.abs() <= LARGEST_DIFFERENCE).all())  # which NaN is not
+    if not is_same or not all(is_square(layer) for layer in layers):
+        raise Failure(
+            "the page cannot do what this network does: it knows square convolutions without "
+            "padding, BatchNorm, Hardswish and ReLU, one after the other, and the average of the "
+            "last maps"
+        )
+    return layers
+
+
+LARGEST_DIFFERENCE = 1e-3  # of a logit
+
+
+def is_square(layer: Layer) -> bool:
+    """Tell whether the filters of `layer` are as high as wide, as the page takes them to be."""
+    _, _, height, width = layer.weights.shape
+    return height == width
+
+
+def fold(model: nn.Module) -> list[Layer]:
+    """Return the convolutions of `model`, with all else that `to_layers` knows in them."""
     layers: list[Layer] = []
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
@@ -68,7 +97,6 @@ def to_layers(model: nn.Module) -> list[Layer]:
         elif isinstance(module, nn.ReLU):
             layers[-1] = layers[-1]._replace(activation="relu")
     layers[0] = with_normalised_images(layers[0])
-    check_layers(layers, model)
     return layers
 
 
@@ -95,23 +123,6 @@ def with_normalised_images(layer: Layer) -> Layer:
         weights=layer.weights / STD,
         biases=layer.biases - layer.weights.sum(dim=(1, 2, 3)) * MEAN / STD,
     )
-
-
-LARGEST_DIFFERENCE = 1e-3  # of a logit
-
-
-def check_layers(layers: list[Layer], model: nn.Module) -> None:
-    """Raise Failure unless `layers` do what `model` does to some random images."""
-    images = torch.rand(10, 1, IMAGE_SIZE, IMAGE_SIZE)
-    try:
-        difference = run_layers(layers, images) - compute_logits(model, images)
-    except RuntimeError:  # one map does not fit the next, as with padding
-        difference = torch.tensor(torch.inf)
-    if difference.abs().max() > LARGEST_DIFFERENCE:
-        raise Failure(
-            "the page cannot do what this network does: it knows convolutions without padding, "
-            "BatchNorm, Hardswish and ReLU, one after the other, and the average of the last maps"
-        )
 
 
 def run_layers(layers: list[Layer], images: Tensor) -> Tensor:
@@ -171,13 +182,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--weights",
-        type=Path,
+        type=expanded_path,
         metavar="FILE",
         help="of the network; else final_model.pth, here or beside mnist_classifier.py",
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=expanded_path,
         metavar="FILE",
         default=Path("draw.html"),
         help="the page (default: draw.html, here)",
@@ -190,6 +201,7 @@ def run(args: argparse.Namespace) -> int:
     weights = args.weights or find_weights()
     page = make_page(load_model(weights))
     try:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
         args.output.write_text(page, encoding="utf-8")
     except OSError as error:
         raise Failure(f"cannot write {args.output} ({error.strerror}): see --output") from error

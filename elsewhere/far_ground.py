@@ -33,20 +33,28 @@ def load_collection(path: Path) -> tuple[Tensor, Tensor]:
     in another file beside it. Raises Failure if it is none of the five, or has other content.
     """
     try:
-        if path.is_dir():
-            return load_pictures(path)
-        rows = read_rows(path)
-        if path.name.startswith("digits"):  # 0 to 16, and the label
-            return to_squares(rows[:, :-1] / 16), rows[:, -1].long()
-        if path.name.startswith("zip"):  # the label, and -1 to 1
-            return to_squares((rows[:, 1:] + 1) / 2), rows[:, 0].long()
-        if path.name.startswith("semeion"):  # 0 or 1, and ten places, of which the label's is 1
-            return to_squares(rows[:, :-10]), rows[:, -10:].argmax(dim=1)
-        if path.name.startswith("ARDIS"):  # 0 to 255; the labels as ten places
-            labels = read_rows(path.with_name(path.name.replace("2828", "labels")))
-            return to_squares(rows / 255), labels.argmax(dim=1)
-    except (OSError, EOFError, ValueError, RuntimeError) as error:
+        images, labels = read_collection(path)
+        if len(images) != len(labels):
+            raise ValueError(f"{len(images)} images and {len(labels)} labels")
+    except (OSError, EOFError, LookupError, ValueError, RuntimeError) as error:
         raise mc.Failure(f"cannot read {path} ({mc.one_line(error)})") from error
+    return images, labels
+
+
+def read_collection(path: Path) -> tuple[Tensor, Tensor]:
+    """Return what `load_collection` returns, or raise what goes wrong."""
+    if path.is_dir():
+        return load_pictures(path)
+    rows = read_rows(path)
+    if path.name.startswith("digits"):  # 0 to 16, and the label
+        return to_squares(rows[:, :-1] / 16), rows[:, -1].long()
+    if path.name.startswith("zip"):  # the label, and -1 to 1
+        return to_squares((rows[:, 1:] + 1) / 2), rows[:, 0].long()
+    if path.name.startswith("semeion"):  # 0 or 1, and ten places, of which the label's is 1
+        return to_squares(rows[:, :-10]), rows[:, -10:].argmax(dim=1)
+    if path.name.startswith("ARDIS"):  # 0 to 255; the labels as ten places
+        labels = read_rows(path.with_name(path.name.replace("2828", "labels")))
+        return to_squares(rows / 255), labels.argmax(dim=1)
     raise mc.Failure(f"{path} is not called digits, zip, semeion or ARDIS..., nor a folder")
 
 

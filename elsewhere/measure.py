@@ -8,6 +8,7 @@ below, and is removed afterwards. runtimes/NAME.py makes what runs there. Everyt
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import statistics
@@ -84,8 +85,11 @@ def measure_here(name: str, args: argparse.Namespace) -> None:
         "torch", 0, lambda images: mc.compute_logits(model, torch.tensor(images)).numpy()
     )
     runtime = importlib.import_module(f"elsewhere.runtimes.{name}")
-    with tempfile.TemporaryDirectory() as folder:
-        for program in runtime.programs(model, calibration, Path(folder)):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.closing(runtime.programs(model, calibration, Path(folder))) as programs,
+    ):
+        for program in programs:
             cells = [program.name, f"{program.size:,}"]
             if program.run is not None:
                 cells += cells_of_answers(in_torch, program, test_set)
@@ -161,6 +165,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--weights", type=expanded_path, help="of the network; else as the reader finds them")
     add("--data-dir", type=expanded_path, default="data", help="where MNIST is, or will be")
     args = parser.parse_args(argv)
+    if args.rounds < 0:
+        parser.error("--rounds has to be 0 or more")
     unknown = [name for name in args.names if name not in PACKAGES]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}")

@@ -127,6 +127,26 @@ def test_the_command_compares_with_the_test_images_where_they_are(
 
 
 @extras
+def test_a_folder_without_the_test_images_is_not_filled(weights, exported, monkeypatch, capsys):
+    monkeypatch.setattr(export, "to_onnx", lambda model: exported)
+    monkeypatch.setattr(mc, "download_mnist", lambda data_dir: pytest.fail("downloads"))
+    raw = weights.parent / "empty" / "MNIST" / "raw"
+    raw.mkdir(parents=True)  # as after a download that failed
+    command = ["--to=onnx", f"--weights={weights}", f"--output={weights.with_name('a.onnx')}"]
+    assert export.main([*command, f"--data-dir={weights.parent / 'empty'}"]) == 0
+    assert "images of noise" in capsys.readouterr().out
+
+
+@extras
+def test_a_network_that_answers_no_numbers_is_not_written(weights, exported, monkeypatch, capsys):
+    monkeypatch.setattr(export, "to_onnx", lambda model: exported)
+    monkeypatch.setattr(export, "run_onnx", lambda file, images: torch.full((1000, 10), torch.nan))
+    output = weights.with_name("digits.onnx")
+    assert export.main(["--to=onnx", f"--weights={weights}", f"--output={output}"]) == 1
+    assert not output.exists()
+
+
+@extras
 def test_eight_bits_are_smaller_and_nearly_the_same(
     finished_run, exported, data_dir, tmp_path, capsys
 ):

@@ -39,7 +39,13 @@ def test_each_collection_gives_ink_from_0_to_1_and_labels(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "rows"), [("emnist.csv", [[1]]), ("zip.test", [[1, 2], [3]]), ("zip.train", [["a"]])]
+    ("name", "rows"),
+    [
+        ("emnist.csv", [[1]]),
+        ("zip.test", [[1, 2], [3]]),
+        ("zip.train", [["a"]]),
+        ("digits.csv", []),
+    ],
 )
 def test_a_file_of_another_kind_is_refused_in_one_line(name, rows, tmp_path, capsys):
     assert far_ground.main([str(write(tmp_path, name, rows))]) == 1
@@ -52,6 +58,13 @@ def test_a_file_that_is_cut_off_or_missing_is_refused_in_one_line(tmp_path, caps
     for path in (file, tmp_path / "zip.train.gz"):
         assert far_ground.main([str(path)]) == 1
         assert_one_line(capsys.readouterr().err, path.name)
+
+
+def test_labels_of_another_number_are_refused_in_one_line(tmp_path, capsys):
+    images = write(tmp_path, "ARDIS_test_2828.csv", [[0] * 4] * 3)
+    write(tmp_path, "ARDIS_test_labels.csv", [[1] + [0] * 9] * 2)
+    assert far_ground.main([str(images)]) == 1
+    assert_one_line(capsys.readouterr().err, "3 images and 2 labels")
 
 
 def test_the_nearest_neighbour_is_another_image():

@@ -156,9 +156,12 @@ def test_what_fails_is_told_after_the_others(monkeypatch, capsys):
     assert measured[-1] == ("open_vino", ["--data-dir=data", "--rounds=5"])
 
 
-def test_the_network_by_hand_is_the_network(tmp_path):
+@pytest.mark.parametrize("activation", [torch.nn.Hardswish, torch.nn.ReLU])
+def test_the_network_by_hand_is_the_network(activation, tmp_path):
     torch.manual_seed(0)
     model = mc.SmallCNN()
+    for place in (2, 5, 8, 11):
+        model.features[place] = activation()
     model(torch.rand(20, 1, 28, 28))  # BatchNorm has statistics of its own then
     images = torch.rand(5, 1, 28, 28)
     expected = mc.compute_logits(model, images)
@@ -188,6 +191,30 @@ def test_each_runtime_has_a_module_and_a_place_on_the_page():
     modules = {path.stem for path in Path(runtimes.__file__).parent.glob("[a-z]*.py")}
     assert modules == set(measure.PACKAGES)
     assert {*re.findall(r"runtimes/(\w+)\.py", PAGE)} == modules
+
+
+def test_less_than_no_rounds_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        measure.main(["--rounds=-1"])
+    assert_one_line(capsys.readouterr().err, "--rounds has to be 0 or more")
+
+
+def test_a_runtime_that_fails_is_closed(runtime, monkeypatch):
+    digits = draw_digits(1000, seed=1)
+    monkeypatch.setattr(mc, "load_mnist", lambda folder: (digits, digits))
+    monkeypatch.setattr(mc, "load_model", lambda path: mc.SmallCNN())
+    closed = []
+
+    def programs(model, images, folder):
+        try:
+            yield Program("broken", 0, lambda images: images[len(images)])
+        finally:
+            closed.append("closed")
+
+    runtime.programs = programs
+    with pytest.raises(IndexError):  # whose traceback holds on to the generator
+        measure.main(["fake", "--here"])
+    assert closed == ["closed"]
 
 
 def test_an_unknown_runtime_is_refused(capsys):

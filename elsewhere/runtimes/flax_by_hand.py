@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from elsewhere.runtimes import Array, Program
 from elsewhere.runtimes.numpy_by_hand import float_layers
 
+ACTIVATIONS = {"hardswish": jax.nn.hard_swish, "relu": jax.nn.relu, "none": jax.nn.identity}
+
 
 def programs(model: nn.Module, images: Tensor, folder: Path) -> Iterator[Program]:
     """Yield the network, with BatchNorm in the convolutions, and channels last."""
@@ -22,17 +24,17 @@ def programs(model: nn.Module, images: Tensor, folder: Path) -> Iterator[Program
         layer = nnx.Conv(inputs, outputs, size, folded.stride, padding="VALID", rngs=nnx.Rngs(0))
         layer.kernel[...] = jnp.asarray(folded.weights.numpy().transpose(2, 3, 1, 0))
         layer.bias[...] = jnp.asarray(folded.biases.numpy())
-        layers.append(layer)
+        layers.append((layer, ACTIVATIONS[folded.activation]))
 
     @jax.jit  # type: ignore[untyped-decorator]
     def forward(images: jax.Array) -> jax.Array:
         x = images.transpose(0, 2, 3, 1)
-        for layer in layers[:-1]:
-            x = jax.nn.hard_swish(layer(x))
-        return layers[-1](x).mean(axis=(1, 2))
+        for layer, activation in layers:
+            x = activation(layer(x))
+        return x.mean(axis=(1, 2))
 
     def run(images: Array) -> Array:
         return np.asarray(forward(images))
 
-    size = sum(layer.kernel[...].nbytes + layer.bias[...].nbytes for layer in layers)
+    size = sum(layer.kernel[...].nbytes + layer.bias[...].nbytes for layer, _ in layers)
     yield Program(f"flax {flax.__version__}", size, run)

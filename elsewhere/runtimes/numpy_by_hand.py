@@ -9,6 +9,12 @@ from torch import Tensor, nn
 from elsewhere.draw_page import Layer, to_layers
 from elsewhere.runtimes import Array, Program
 
+ACTIVATIONS = {
+    "hardswish": lambda maps: maps * np.clip(maps / 6 + 0.5, 0, 1),
+    "relu": lambda maps: np.maximum(maps, 0),
+    "none": lambda maps: maps,
+}
+
 
 def programs(model: nn.Module, images: Tensor, folder: Path) -> Iterator[Program]:
     """Yield the network, its five convolutions and nothing else."""
@@ -34,7 +40,6 @@ def compute_logits(layers: list[Layer], images: Array) -> Array:
         windows = windows[:, :, :: layer.stride, :: layer.stride]  # (N, in, y, x, height, width)
         x = np.tensordot(windows, kernel, axes=([1, 4, 5], [1, 2, 3]))  # (N, y, x, out)
         x = (x + layer.biases.numpy()).transpose(0, 3, 1, 2)
-        if layer.activation == "hardswish":
-            x = x * np.clip(x / 6 + 0.5, 0, 1)
+        x = ACTIVATIONS[layer.activation](x)
     logits: Array = x.mean(axis=(2, 3))
     return logits

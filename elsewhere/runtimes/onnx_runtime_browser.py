@@ -80,7 +80,9 @@ def programs(model: nn.Module, images: Tensor, folder: Path) -> Iterator[Program
     address = f"http://127.0.0.1:{server.server_port}/{PAGE.name}"
     browser = subprocess.Popen([*chromium, *webgpu, address], stderr=subprocess.DEVNULL)
     name = f"onnxruntime-web {VERSION}, on WebGPU, {MOST:,} images"
-    yield Program(name, len(content), server.run, most=MOST)
-    browser.terminate()
-    browser.wait()
-    server.shutdown()
+    try:
+        yield Program(name, len(content), server.run, most=MOST)
+    finally:  # also if it did not run
+        browser.terminate()
+        browser.wait()
+        server.shutdown()

@@ -56,5 +56,7 @@ def programs(model: nn.Module, images: Tensor, folder: Path) -> Iterator[Program
     for package in ("onnxruntime-node", "onnxruntime-web"):
         install(package, folder)
         script = JavaScript(package, folder)
-        yield Program(f"{package} {VERSION}", len(content), script.run, script.clock)
-        script.process.kill()
+        try:
+            yield Program(f"{package} {VERSION}", len(content), script.run, script.clock)
+        finally:  # also if it did not run
+            script.process.kill()

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from elsewhere.runtimes import Array, Program
 from elsewhere.runtimes.numpy_by_hand import float_layers
 
+ACTIVATIONS = {"hardswish": TinyTensor.hardswish, "relu": TinyTensor.relu, "none": TinyTensor}
+
 
 def programs(model: nn.Module, images: Tensor, folder: Path) -> Iterator[Program]:
     """Yield the network, with BatchNorm in the convolutions."""
@@ -21,9 +23,8 @@ def programs(model: nn.Module, images: Tensor, folder: Path) -> Iterator[Program
     def run(images: Array) -> Array:
         x = TinyTensor(images)
         for kernel, bias, layer in layers:
-            x = x.conv2d(kernel, bias, stride=layer.stride)
-            if layer.activation == "hardswish":
-                x = x.hardswish()
+            maps = x.conv2d(kernel, bias, stride=layer.stride)
+            x = ACTIVATIONS[layer.activation](maps)
         logits: Array = x.mean(axis=(2, 3)).numpy()
         return logits
 

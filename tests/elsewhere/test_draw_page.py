@@ -50,7 +50,7 @@ def network_of(page: str) -> dict:
 def trained_a_little(model: nn.Module) -> nn.Module:
     """`model` with BatchNorms that are not as they begin."""
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d) and module.affine:
             nn.init.uniform_(module.weight, 0.5, 2)
             nn.init.normal_(module.bias)
             nn.init.normal_(module.running_mean)
@@ -81,8 +81,12 @@ def test_the_layers_of_the_page_give_the_logits_of_the_network(activation):
         (3, nn.Conv2d(16, 16, 3, padding=1, bias=False)),
         (3, nn.Conv2d(16, 16, 3, groups=16, bias=False)),
         (11, nn.Sequential(nn.Hardswish(), nn.MaxPool2d(2, stride=1))),
+        (4, nn.BatchNorm2d(16, affine=False)),
+        (0, nn.Sequential(nn.BatchNorm2d(1), nn.Conv2d(1, 16, 5, 2, bias=False))),
+        (3, nn.Sequential(nn.Conv2d(16, 16, (1, 3)), nn.Conv2d(16, 16, (3, 1)))),
+        (5, nn.Hardtanh(torch.nan, torch.nan)),
     ],
-    ids=["activation", "padding", "groups", "pooling"],
+    ids=["activation", "padding", "groups", "pooling", "plain norm", "norm first", "flat", "nan"],
 )
 def test_a_network_that_the_page_cannot_compute_is_refused(place, layer, capsys, monkeypatch):
     model = with_layer(place, layer)
@@ -180,6 +184,10 @@ PIECES = {  # boxes of ink: left, top, right, bottom
     "an underline": [(200, 60, 240, 300), (100, 315, 400, 345)],
     "another digit": [(60, 60, 120, 400), (140, 60, 190, 400)],
     "a speck": [(200, 60, 240, 460), (250, 100, 254, 104)],
+    "a bar that is too long": [(230, 120, 270, 400), (20, 70, 490, 100)],
+    "a longer and lighter digit": [(60, 60, 90, 400), (200, 60, 330, 170)],
+    "dots": [(x, 100, x + 20, 120) for x in range(100, 300, 33)]
+    + [(265, y, 285, y + 20) for y in range(133, 400, 33)],
 }
 
 
