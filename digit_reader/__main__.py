@@ -52,7 +52,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--weights",
-        type=Path,
+        type=os.path.expanduser,  # shells leave the ~ in --weights=~/file to us
         metavar="FILE",
         help="of the network; else final_model.pth, here or beside mnist_classifier.py",
     )

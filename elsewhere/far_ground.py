@@ -21,6 +21,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image  # 
 
 import mnist_classifier as mc
 from digit_reader import Reading, read_digit
+from experiments.processes import expanded_path
 
 DIGIT_SIZE = 160  # pixels, of an enlarged digit
 MARGIN = 40  # pixels of paper on each side
@@ -142,10 +143,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Read other collections of handwritten digits with the reader.",
     )
     parser.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help="of a collection, or its folder"
+        "files",
+        nargs="+",
+        type=expanded_path,
+        metavar="FILE",
+        help="of a collection, or its folder",
     )
     parser.add_argument(
-        "--weights", type=Path, help="of the network; else as the reader finds them"
+        "--weights", type=expanded_path, help="of the network; else as the reader finds them"
     )
     return parser.parse_args(argv)
 

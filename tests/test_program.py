@@ -23,7 +23,9 @@ import torch
 from PIL import ImageDraw
 from torch import nn
 
+import digit_reader.__main__
 import mnist_classifier as mc
+from elsewhere import draw_page, export, far_ground, measure
 from mnist_classifier import (
     Config,
     Digits,
@@ -159,6 +161,10 @@ def test_a_tilde_is_the_home_folder_behind_an_equals_sign_as_well(monkeypatch, t
     args = mc.parse_args(["--data-dir=~/data", "--output-dir=~/results"])
     folders = (Path(args.data_dir), Path(args.output_dir))
     assert folders == (tmp_path / "data", tmp_path / "results")
+    for program in (digit_reader.__main__, draw_page, export, far_ground, measure):
+        needed = {export: ["--to=onnx"], digit_reader.__main__: ["x"], far_ground: ["x"]}
+        args = program.parse_args([*needed.get(program, []), "--weights=~/w.pth"])
+        assert Path(args.weights) == tmp_path / "w.pth"
 
 
 WRONG_ARGUMENTS = """--epochs=0  --epochs=20  --epochs=two  --epochs=nan  --batch-size=0
