@@ -10,7 +10,11 @@ from torch import Tensor, nn
 from elsewhere.runtimes import Array, Program
 from elsewhere.runtimes.numpy_by_hand import float_layers
 
-ACTIVATIONS = {"hardswish": TinyTensor.hardswish, "relu": TinyTensor.relu, "none": TinyTensor}
+ACTIVATIONS = {
+    "hardswish": TinyTensor.hardswish,
+    "relu": TinyTensor.relu,
+    "none": lambda maps: maps,
+}
 
 
 def programs(model: nn.Module, images: Tensor, folder: Path) -> Iterator[Program]:
