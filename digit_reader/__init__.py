@@ -5,7 +5,8 @@ command line. README.md, beside this file, tells how well that works.
 The thresholds were tuned on training digits that were redrawn as people's pictures look, and on
 real pictures.
 
-reader.py goes through all of the steps, and numbers.py, if all digits of a picture are wanted.
+reader.py goes through all of the steps, and page.py, if all digits of a picture are wanted;
+drawing.py draws these.
 The steps are, in the order in which a picture takes them, and in which they may import from each
 other:
 
@@ -25,7 +26,7 @@ other:
     geometry.py    boxes and shapes, for all of these
 """
 
-from digit_reader.numbers import Digit, read_digits
+from digit_reader.page import Digit, read_digits
 from digit_reader.picture import open_picture
 from digit_reader.reader import SURE, Reading, read_digit, read_pictures, to_mnist
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from digit_reader import Digit, Reading, read_pictures
 from digit_reader.drawing import SUFFIX, draw_boxes, write_drawing
-from digit_reader.numbers import read_with_pixels
+from digit_reader.page import read_with_pixels
 from digit_reader.picture import File, has_picture_name
 from digit_reader.reader import join_notes
 from mnist_classifier import Failure, Parser, exit_code, find_weights, load_model
@@ -52,7 +52,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--weights",
-        type=os.path.expanduser,  # shells leave the ~ in --weights=~/file to us
+        type=lambda text: Path(text).expanduser(),  # shells leave the ~ in --weights=~/file to us
         metavar="FILE",
         help="of the network; else final_model.pth, here or beside mnist_classifier.py",
     )

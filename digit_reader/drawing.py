@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from digit_reader.numbers import Digit
+from digit_reader.page import Digit
 from mnist_classifier import Failure, write_files
 
 SUFFIX = ".digits.png"  # comes after the name of the picture

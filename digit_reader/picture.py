@@ -125,7 +125,7 @@ def has_picture_name(path: str) -> bool:
 def what_is_no_file(path: str | os.PathLike[str]) -> str:
     """Return what is wrong with the `path` of no file."""
     if os.path.isdir(path):
-        return "is a folder: name a picture in it"
+        return "is a folder without a picture: name one, or a folder with pictures"
     return "not a file" if os.path.exists(path) else "no such file"
 
 

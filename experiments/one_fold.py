@@ -33,7 +33,8 @@ def apply_change(change: str) -> dict[str, Any]:
     """Run the Python code `change`, with the training script as `mc`; return the settings it makes.
 
     What the code gives the name of a field of Config is a setting. Raises Failure if a name looks
-    misspelt, so that nobody measures the default and takes it for the change.
+    misspelt, or is that of something in `mc` which stays as it is, so that nobody measures the
+    default and takes it for the change.
     """
     names_before = {*vars(mc)}
     scope: dict[str, Any] = {"mc": mc, "torch": torch}
@@ -41,6 +42,9 @@ def apply_change(change: str) -> dict[str, Any]:
     unknown = sorted({*vars(mc)} - names_before)
     if unknown:
         raise mc.Failure(f"mnist_classifier has no {', '.join(unknown)} to be replaced")
+    for name in sorted(names_before & {*scope}):
+        if not name.startswith("__") and getattr(mc, name) is not scope[name]:
+            raise mc.Failure(f"{name} is not replaced: write mc.{name} = {name}, too")
     fields = {field.name for field in dataclasses.fields(mc.Config)} - {"seed"}  # the fold has it
     for name, value in scope.items():
         is_meant_as_setting = name.islower() and isinstance(value, int | float)

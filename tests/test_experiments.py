@@ -100,6 +100,15 @@ def test_a_misspelt_change_is_refused(change):
         vars(mc).pop("augmnet", None)
 
 
+@pytest.mark.parametrize("change", ["def augment(images, config): return images", "STROKE = 99"])
+def test_a_change_that_replaces_nothing_is_refused(change, monkeypatch):
+    name = re.search("augment|STROKE", change)[0]
+    with pytest.raises(mc.Failure, match=f"write mc.{name} = {name}"):
+        one_fold.apply_change(change)
+    monkeypatch.setattr(mc, name, getattr(mc, name))  # is put back after the test
+    assert one_fold.apply_change(f"{change}\nmc.{name} = {name}") == {}
+
+
 def test_a_fold_trains_with_its_seed_and_settings(monkeypatch):
     digits = draw_digits(60, seed=1)
     monkeypatch.setattr(mc, "load_digits", lambda *_: digits)

@@ -12,6 +12,13 @@ from tests.conftest import assert_one_line
 from tests.drawn_digits import draw_digits
 
 
+@pytest.fixture
+def weights(tmp_path) -> str:
+    """An option that names weights of the network as it is."""
+    torch.save(mc.SmallCNN().state_dict(), tmp_path / "weights.pth")
+    return f"--weights={tmp_path / 'weights.pth'}"
+
+
 def write(folder, name: str, rows: list[list[float]], separator: str = " "):
     text = "".join(separator.join(map(str, row)) + "\n" for row in rows)
     content = text.encode()
@@ -47,23 +54,23 @@ def test_each_collection_gives_ink_from_0_to_1_and_labels(tmp_path):
         ("digits.csv", []),
     ],
 )
-def test_a_file_of_another_kind_is_refused_in_one_line(name, rows, tmp_path, capsys):
-    assert far_ground.main([str(write(tmp_path, name, rows))]) == 1
+def test_a_file_of_another_kind_is_refused_in_one_line(name, rows, weights, tmp_path, capsys):
+    assert far_ground.main([weights, str(write(tmp_path, name, rows))]) == 1
     assert_one_line(capsys.readouterr().err, name)
 
 
-def test_a_file_that_is_cut_off_or_missing_is_refused_in_one_line(tmp_path, capsys):
+def test_a_file_that_is_cut_off_or_missing_is_refused_in_one_line(weights, tmp_path, capsys):
     file = write(tmp_path, "zip.test.gz", [[7, 1.0, -1.0, 0.0, -1.0]])
     file.write_bytes(file.read_bytes()[:-10])
     for path in (file, tmp_path / "zip.train.gz"):
-        assert far_ground.main([str(path)]) == 1
+        assert far_ground.main([weights, str(path)]) == 1
         assert_one_line(capsys.readouterr().err, path.name)
 
 
-def test_labels_of_another_number_are_refused_in_one_line(tmp_path, capsys):
+def test_labels_of_another_number_are_refused_in_one_line(weights, tmp_path, capsys):
     images = write(tmp_path, "ARDIS_test_2828.csv", [[0] * 4] * 3)
     write(tmp_path, "ARDIS_test_labels.csv", [[1] + [0] * 9] * 2)
-    assert far_ground.main([str(images)]) == 1
+    assert far_ground.main([weights, str(images)]) == 1
     assert_one_line(capsys.readouterr().err, "3 images and 2 labels")
 
 

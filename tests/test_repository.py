@@ -129,6 +129,13 @@ def test_the_page_links_to_what_is_there():
     assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
+def test_no_module_hides_one_of_the_standard_library():
+    """A file that is started by its path has its folder before the standard library."""
+    modules = {path.stem for path in ROOT.rglob("*.py") if ".venv" not in path.parts}
+    assert "reader" in modules
+    assert modules & sys.stdlib_module_names == set()
+
+
 def test_the_tests_have_the_same_names_each_time():
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
     collected = []

@@ -463,7 +463,12 @@ def test_the_filters_are_those_before_the_head_whatever_the_layers_are_called():
     for model in (SmallCNN(), Renamed()):
         names = {id(p): name for name, p in model.named_parameters()}
         filters = [names[id(p)] for p in model.filters()]
-        assert filters == [f"features.{place}.weight" for place in (0, 3, 6, 9)]
+        assert filters == [
+            name
+            for name, p in model.named_parameters()
+            if name.startswith("features.") and p.ndim == 4
+        ]
+        assert len(filters) > 1
 
 
 def test_a_network_that_torch_compile_wrapped_has_the_same_filters():

@@ -121,7 +121,9 @@ def test_the_command_puts_weights_of_your_own_into_a_page(tmp_path, capsys):
 
 
 def test_a_page_that_cannot_be_written_is_one_line(tmp_path, capsys):
-    assert main([f"--output={tmp_path}"]) == 1
+    weights = tmp_path / "my.pth"
+    torch.save(SmallCNN().state_dict(), weights)
+    assert main([f"--weights={weights}", f"--output={tmp_path}"]) == 1
     assert_one_line(capsys.readouterr().err, f"cannot write {tmp_path}", "see --output")
 
 

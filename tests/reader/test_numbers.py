@@ -19,7 +19,7 @@ from digit_reader.drawing import SURE_COLOUR, draw_boxes, is_drawing
 from digit_reader.geometry import Box
 from digit_reader.gray import to_gray
 from digit_reader.lines import in_lines
-from digit_reader.numbers import (
+from digit_reader.page import (
     FINE,
     PAGE_SIZE,
     Answer,
@@ -145,7 +145,7 @@ def test_all_digits_are_read_at_once(monkeypatch):
         batches.append(len(images))
         return predict(model, images)
 
-    monkeypatch.setattr("digit_reader.numbers.predict", watched)
+    monkeypatch.setattr("digit_reader.page.predict", watched)
     read_digits(TWO_LINES, MODEL)
     assert len(batches) == 1
 

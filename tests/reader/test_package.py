@@ -36,13 +36,13 @@ def test_importing_does_nothing():
 def test_each_step_imports_only_from_those_before_it():
     steps = re.findall(r"^    (\w+)\.py ", digit_reader.__doc__, re.MULTILINE)
     before = [steps.pop()]  # geometry, which all may use
-    for name in [*before, *steps, "reader", "numbers", "drawing"]:
+    for name in [*before, *steps, "reader", "page", "drawing"]:
         code = (ROOT / "digit_reader" / f"{name}.py").read_text(encoding="utf-8")
         imported = set(re.findall(r"\bdigit_reader\.(\w+)", code))
         assert imported <= set(before), name
         before.append(name)
     modules = {path.stem for path in (ROOT / "digit_reader").glob("[a-z]*.py")}
-    assert modules == {*steps, "geometry", "reader", "numbers", "drawing"}
+    assert modules == {*steps, "geometry", "reader", "page", "drawing"}
 
 
 def test_reading_on_many_threads_leaves_the_filters_of_warnings_alone(monkeypatch):
