@@ -767,13 +767,13 @@ def print_confusion_matrix(labels: Tensor, predictions: Tensor) -> None:
         print(f"{label:>5}          {numbers}{accuracy:>10.2%}")
 
 
-def check_output_dir(folder: Path) -> None:
-    """Make `folder`; raise Failure if it could not take the results of a run."""
+def check_output_dir(folder: Path, option: str = "--output-dir") -> None:
+    """Make `folder`; raise Failure, which names the `option`, if no results could go there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise Failure(f"cannot write into {folder} ({error}): name another one") from error
+        raise Failure(f"cannot write into {folder} ({error}): see {option}") from error
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:

@@ -52,7 +52,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--weights",
-        type=lambda text: Path(text).expanduser(),  # shells leave the ~ in --weights=~/file to us
+        # Shells leave the ~ in --weights=~/file to us.
+        type=lambda text: Path(text).expanduser(),
         metavar="FILE",
         help="of the network; else final_model.pth, here or beside mnist_classifier.py",
     )

@@ -121,7 +121,7 @@ def check_extras() -> None:
 def run(args: argparse.Namespace) -> int:
     """Export as the command line says; return the exit code."""
     check_extras()
-    mc.check_output_dir(args.output.parent)
+    mc.check_output_dir(args.output.parent, "--output")
     model = mc.load_model(args.weights or mc.find_weights())
     content = to_onnx(model)
     if args.to == "int8":
@@ -144,9 +144,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    kinds = ["onnx", "int8"]
-    no_default = argparse.SUPPRESS
-    add("--to", choices=kinds, required=True, default=no_default, help="floats, or 8 bits")
+    add(
+        "--to",
+        choices=["onnx", "int8"],
+        required=True,
+        default=argparse.SUPPRESS,  # in the help, which would say "None"
+        help="with floats, or with 8 bits",
+    )
     add("--output", type=expanded_path, default="digits.onnx", help="file to write")
     add("--weights", type=expanded_path, help="of the network; else as the reader finds them")
     add("--data-dir", type=expanded_path, default="data", help="where MNIST is: int8 needs it")

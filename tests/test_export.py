@@ -127,6 +127,12 @@ def test_the_command_compares_with_the_test_images_where_they_are(
 
 
 @extras
+def test_a_folder_that_cannot_be_written_is_named_with_its_option(capsys):
+    assert export.main(["--to=onnx", "--output=/proc/none/digits.onnx"]) == 1
+    assert_one_line(capsys.readouterr().err, "cannot write into /proc/none", "see --output\n")
+
+
+@extras
 def test_a_folder_without_the_test_images_is_not_filled(weights, exported, monkeypatch, capsys):
     monkeypatch.setattr(export, "to_onnx", lambda model: exported)
     monkeypatch.setattr(mc, "download_mnist", lambda data_dir: pytest.fail("downloads"))
@@ -143,6 +149,7 @@ def test_a_network_that_answers_no_numbers_is_not_written(weights, exported, mon
     monkeypatch.setattr(export, "run_onnx", lambda file, images: torch.full((1000, 10), torch.nan))
     output = weights.with_name("digits.onnx")
     assert export.main(["--to=onnx", f"--weights={weights}", f"--output={output}"]) == 1
+    assert_one_line(capsys.readouterr().err, "not the same", "nothing was written")
     assert not output.exists()
 
 

@@ -312,7 +312,7 @@ def test_an_output_folder_that_cannot_be_is_found_before_training(tmp_path, monk
     monkeypatch.setattr(mc, "load_mnist", Mock(side_effect=AssertionError("too late")))
     (tmp_path / "file").touch()
     assert main(arguments(tmp_path, tmp_path / "file" / "out")) == 1
-    assert_one_line(capsys.readouterr().err, "cannot write into", "name another one")
+    assert_one_line(capsys.readouterr().err, "cannot write into", "see --output-dir")
 
 
 def test_an_output_folder_that_was_removed_during_training_is_made_again(tmp_path, monkeypatch):
@@ -324,7 +324,7 @@ def test_an_output_folder_that_was_removed_during_training_is_made_again(tmp_pat
 def test_an_output_folder_that_cannot_be_written_is_found_before_training(monkeypatch, capsys):
     monkeypatch.setattr(mc, "load_mnist", Mock(side_effect=AssertionError("too late")))
     assert main(arguments(Path("data"), Path("/proc"))) == 1
-    assert_one_line(capsys.readouterr().err, "cannot write into /proc", "name another one")
+    assert_one_line(capsys.readouterr().err, "cannot write into /proc", "see --output-dir")
 
 
 def pair(folder: Path) -> tuple[bytes | None, bytes | None]:

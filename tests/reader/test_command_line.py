@@ -88,7 +88,8 @@ def test_the_reader_runs_as_a_module_from_any_folder(shipped_model, tmp_path):
 BAD_PICTURES = {  # and what is said about them
     "blank.png": "error: blank.png: blank",
     "text.png": "error: text.png: cannot be read: .* save it as JPEG or PNG",
-    "folder.png": "error: folder.png: is a folder without a picture: name one, or a folder with pictures",
+    "folder.png": "error: folder.png: is a folder without a picture: "
+    "name one, or a folder with pictures",
     "missing.png": "error: missing.png: no such file",
     "*.bmp": r"error: \*\.bmp: no such file",
     "huge.png": "error: huge.png: has more than 40,000,000 pixels",

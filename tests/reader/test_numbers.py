@@ -19,15 +19,7 @@ from digit_reader.drawing import SURE_COLOUR, draw_boxes, is_drawing
 from digit_reader.geometry import Box
 from digit_reader.gray import to_gray
 from digit_reader.lines import in_lines
-from digit_reader.page import (
-    FINE,
-    PAGE_SIZE,
-    Answer,
-    Digit,
-    draw_digit,
-    find_page,
-    one_or_two,
-)
+from digit_reader.page import FINE, PAGE_SIZE, Answer, Digit, draw_digit, find_page, one_or_two
 from digit_reader.pieces import as_piece
 from digit_reader.reader import is_sure
 from mnist_classifier import Failure, predict
