@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import copy
 import dataclasses
+import errno
 import hashlib
 import io
 import json
@@ -975,8 +976,14 @@ def exit_code(program: Callable[[argparse.Namespace], int], args: argparse.Names
         code = program(args)
         print(end="", flush=True)  # a reader that has gone is noticed here
         return code
-    except BrokenPipeError:  # nobody reads on, as behind "| head": end quietly
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        # Python flushes standard output when it ends, which would fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.ENOSPC:
+            print("error: the disk is full, so that nothing more can be printed", file=sys.stderr)
+        # Behind "| head", nobody reads on: end quietly.
     except Failure as error:
         print("error:", one_line(error), file=sys.stderr)
     except (MemoryError, RuntimeError) as error:

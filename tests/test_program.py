@@ -693,6 +693,15 @@ def test_a_closed_pipe_ends_quietly(data_dir, finished_run, monkeypatch, capsys)
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_a_full_disk_behind_the_log_is_one_line(data_dir, finished_run, monkeypatch, capsys):
+    with open("/dev/full", "w") as log, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", log)
+        assert main(arguments(data_dir, finished_run, "--evaluate")) == 1
+        print("what Python flushes at the end goes nowhere", flush=True)
+    assert_one_line(capsys.readouterr().err, "disk is full")
+
+
 def kill_while_it_writes(command: list[object], rng: random.Random) -> bool:
     """Start the program, and kill it at a random moment; return whether it was still running."""
     with start(command, stderr=DEVNULL) as process:
