@@ -977,13 +977,7 @@ def exit_code(program: Callable[[argparse.Namespace], int], args: argparse.Names
         print(end="", flush=True)  # a reader that has gone is noticed here
         return code
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.ENOSPC):
-            raise
-        # Python flushes standard output when it ends, which would fail once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if error.errno == errno.ENOSPC:
-            print("error: the disk is full, so that nothing more can be printed", file=sys.stderr)
-        # Behind "| head", nobody reads on: end quietly.
+        end_output(error)
     except Failure as error:
         print("error:", one_line(error), file=sys.stderr)
     except (MemoryError, RuntimeError) as error:
@@ -994,6 +988,16 @@ def exit_code(program: Callable[[argparse.Namespace], int], args: argparse.Names
         print("interrupted", file=sys.stderr)
         return 130
     return 1
+
+
+def end_output(error: OSError) -> None:
+    """Print nothing more where `error` says that nobody reads on or the disk is full, or raise it."""
+    if error.errno not in (errno.EPIPE, errno.ENOSPC):
+        raise error
+    # Python flushes standard output when it ends, which would fail once more.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.ENOSPC:  # but behind "| head", it ends quietly
+        print("error: the disk is full, so that nothing more can be printed", file=sys.stderr)
 
 
 def is_out_of_memory(error: Exception) -> bool:
