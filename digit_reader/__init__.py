@@ -1,7 +1,8 @@
 """Read the handwritten digit in a picture with the network of mnist_classifier.py.
 
-A picture shows one digit, light or dark, anywhere in it. `python -m digit_reader photo.jpg` is the
-command line. README.md, beside this file, tells how well that works.
+A picture shows one digit, light or dark, anywhere in it, or several.
+`python -m digit_reader photo.jpg` is the command line. README.md, beside this file, tells how well
+that works.
 The thresholds were tuned on training digits that were redrawn as people's pictures look, and on
 real pictures.
 
@@ -20,8 +21,8 @@ other:
     frames.py      takes off a box around the digit, ruled lines, a thumb
     sheets.py      cuts out a sheet of paper on a desk
     parts.py       joins the pieces of the digit
-    digit.py       makes 28x28 pixels of them
     lines.py       tells several digits apart, and puts them in order
+    digit.py       makes 28x28 pixels of each
 
     geometry.py    boxes and shapes, for all of these
 """

@@ -53,11 +53,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--weights",
         # Shells leave the ~ in --weights=~/file to us.
-        type=lambda text: Path(text).expanduser(),
+        type=lambda text: Path(os.path.expanduser(text)),
         metavar="FILE",
         help="of the network; else final_model.pth, here or beside mnist_classifier.py",
     )
-    return parser.parse_args(argv)
+    return parser.parse_intermixed_args(argv)  # options may stand between pictures
 
 
 def expand(argument: str) -> Iterator[str]:
@@ -76,22 +76,25 @@ def expand(argument: str) -> Iterator[str]:
 def pictures_in(folder: str) -> Iterator[str]:
     """Yield what is named as a picture in `folder` and the folders in it, or itself if nothing is.
 
-    They come in the order of their names. What is hidden by a dot is left out, and so is what
-    --preview drew.
+    Those of each folder come in the order of their names, before those of the folders in it. What
+    is hidden by a dot is left out, and so is what --preview drew. A folder that cannot be opened is
+    yielded as well, at the end.
     """
+    errors: list[OSError] = []
     is_empty = True
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=errors.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if has_picture_name(name) and not name.startswith(".") and not name.endswith(SUFFIX):
                 yield os.path.join(place, name)
                 is_empty = False
-    if is_empty:
+    yield from (error.filename for error in errors)
+    if is_empty and not errors:
         yield folder
 
 
-def open_standard_input(path: str) -> File:
-    """Return `path` or, if it stands for standard input, that."""
+def source_of(path: str) -> File:
+    """Return `path` or, if it stands for standard input, that, open."""
     if path != STANDARD_INPUT:
         return path
     return open(sys.stdin.fileno(), "rb", closefd=False)
@@ -105,35 +108,44 @@ def preview(image: Tensor) -> Iterator[str]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a line for each picture, or say what is wrong with it; return the exit code."""
+    """Do what the command line says; return the exit code."""
     if STANDARD_INPUT in args.pictures and sys.stdin is None:  # as after <&-
         raise Failure("standard input is closed: name a file instead of -")
+    if sys.stdout is None:  # as after >&-
+        raise Failure("standard output is closed: the answers would be lost")
     torch.set_num_threads(1)  # pictures are small: threads would mostly wait for each other
     model = load_model(args.weights or find_weights())
-    if args.all:
-        return read_all(args, model)
+    return read_all(args, model) if args.all else read_one_each(args, model)
+
+
+def read_one_each(args: argparse.Namespace, model: nn.Module) -> int:
+    """Print a line with the digit of each picture, or what is wrong; return the exit code."""
     to_text = as_json if args.json else as_row
     code = 0
     paths, sources = itertools.tee(itertools.chain.from_iterable(map(expand, args.pictures)))
-    answers = read_pictures(map(open_standard_input, sources), model)
+    answers = read_pictures(map(source_of, sources), model)
     for path, answer in zip(paths, answers, strict=True):
-        name = printable(path)
         if text := to_text(path, answer):
             print(text, flush=True)  # so that a pipe has it at once
         if isinstance(answer, Failure):
-            print(f"error: {name}: {answer}", file=sys.stderr)
+            say("error", path, answer)
             code = 1
             continue
         if answer.note:
-            print(f"note: {name}: {answer.note}", file=sys.stderr)
+            say("note", path, answer.note)
         if args.preview:
-            print(f"{name}:", *preview(answer.image), sep="\n", file=sys.stderr)
+            print(f"{printable(path)}:", *preview(answer.image), sep="\n", file=sys.stderr)
     return code
 
 
-def printable(path: str) -> str:
-    """Return `path` with a question mark for each tab, line break and the like."""
-    return "".join(c if c.isprintable() else "?" for c in path)
+def say(kind: str, path: str, message: object) -> None:
+    """Print an error or a note on the picture in `path`, in one line."""
+    print(f"{kind}: {printable(path)}: {printable(str(message))}", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Return `text` with a question mark for each tab, line break and the like."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def as_row(path: str, answer: Reading | Failure) -> str | None:
@@ -149,13 +161,17 @@ def as_json(path: str, answer: Reading | Failure) -> str:
 
     A picture that could not be read has the digit null, and the note says why.
     """
-    values: tuple[object, ...]
+    values: dict[str, object]
     if isinstance(answer, Failure):
-        values = (None, None, False, str(answer))
+        values = {"digit": None, "probability": None, "sure": False, "note": str(answer)}
     else:
-        values = (answer.digit, round(answer.probability, 4), answer.sure, answer.note)
-    names = ("digit", "probability", "sure", "note")
-    return json.dumps({"file": path} | dict(zip(names, values, strict=True)))
+        values = {
+            "digit": answer.digit,
+            "probability": round(answer.probability, 4),
+            "sure": answer.sure,
+            "note": answer.note,
+        }
+    return json.dumps({"file": path} | values)
 
 
 def read_all(args: argparse.Namespace, model: nn.Module) -> int:
@@ -163,33 +179,32 @@ def read_all(args: argparse.Namespace, model: nn.Module) -> int:
     to_text = all_as_json if args.json else all_as_row
     code = 0
     for path in itertools.chain.from_iterable(map(expand, args.pictures)):
-        name = printable(path)
         answer: list[Digit] | Failure
         try:
-            answer, pixels = read_with_pixels(open_standard_input(path), model)
+            answer, pixels = read_with_pixels(source_of(path), model)
         except Failure as failure:
             answer = failure
         if text := to_text(path, answer):
             print(text, flush=True)
         if isinstance(answer, Failure):
-            print(f"error: {name}: {answer}", file=sys.stderr)
+            say("error", path, answer)
             code = 1
             continue
         for note in notes_on(answer):
-            print(f"note: {name}: {note}", file=sys.stderr)
+            say("note", path, note)
         if args.preview:
             drawing = "standard input" if path == STANDARD_INPUT else path
             try:
                 write_drawing(draw_boxes(pixels, answer), Path(drawing + SUFFIX))
             except Failure as failure:
-                print(f"error: {name}: {failure}", file=sys.stderr)
+                say("error", path, failure)
                 code = 1
     return code
 
 
 def notes_on(digits: Sequence[Digit]) -> list[str]:
     """Return the notes on `digits`, each once."""
-    return list({digit.note: None for digit in digits if digit.note})
+    return list(dict.fromkeys(digit.note for digit in digits if digit.note))
 
 
 def text_of(digits: Sequence[Digit]) -> str:
@@ -215,16 +230,18 @@ def all_as_json(path: str, answer: Sequence[Digit] | Failure) -> str:
 
     A picture that could not be read has no digits, and the note says why.
     """
-    values: tuple[object, ...]
+    values: dict[str, object]
     if isinstance(answer, Failure):
-        values = (None, None, False, str(answer), [])
+        values = {"text": None, "probability": None, "sure": False, "note": str(answer)}
     else:
-        probability = round(min(digit.probability for digit in answer), 4)
-        is_sure = all(digit.sure for digit in answer)
-        note = join_notes(*notes_on(answer))
-        values = (text_of(answer), probability, is_sure, note, list(map(digit_as_json, answer)))
-    names = ("text", "probability", "sure", "note", "digits")
-    return json.dumps({"file": path} | dict(zip(names, values, strict=True)))
+        values = {
+            "text": text_of(answer),
+            "probability": round(min(digit.probability for digit in answer), 4),
+            "sure": all(digit.sure for digit in answer),
+            "note": join_notes(*notes_on(answer)),
+        }
+    digits = [] if isinstance(answer, Failure) else list(map(digit_as_json, answer))
+    return json.dumps({"file": path} | values | {"digits": digits})
 
 
 def digit_as_json(digit: Digit) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Step 9: the strokes of the digit become 28x28 pixels, as MNIST would have them."""
+"""Step 10: the strokes of the digit become 28x28 pixels, as MNIST would have them."""
 
 import torch.nn.functional as F
 from torch import Tensor

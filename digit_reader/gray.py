@@ -17,7 +17,7 @@ NEARLY_WHITE = 250  # of 255: a picture without anything darker may have white i
 def to_gray(picture: Image.Image, size: int = LOADED_SIZE) -> Tensor:
     """Return grey values (H, W), 0 to 255, of `picture`: upright, on white, not much too large.
 
-    A large picture has one to two times `size` pixels in height and width.
+    A large picture is shrunk to as many pixels as a square of one to two times `size` has.
     Raises Failure if it is broken, or has no pixels, or values that are no colours.
     """
     load(picture)
@@ -31,7 +31,7 @@ def to_gray(picture: Image.Image, size: int = LOADED_SIZE) -> Tensor:
 
 
 def to_colour_axis(picture: Image.Image) -> Tensor | None:
-    """Return how far along a line each colour of `picture` is, (H, W), or None if all are grey.
+    """Return how far along a line each colour of `picture` is, (H, W), or None if it has none.
 
     The line is the one along which the colours differ the most, as from red to green. On that from
     black to white, the values would be 0 to 255. `picture` is one that `to_gray` has taken.

@@ -1,4 +1,4 @@
-"""Step 10: if all of the digits are wanted, each gets its pieces, and they are put in lines."""
+"""Step 9: if all of the digits are wanted, each gets its pieces, and they are put in lines."""
 
 import math
 from typing import NamedTuple

@@ -13,8 +13,15 @@ from digit_reader.geometry import Box
 from digit_reader.gray import to_gray
 from digit_reader.ink import find_ink, to_grid, with_dark_ink
 from digit_reader.lines import cut_in_two, find_digits, in_lines, usual_height
-from digit_reader.picture import GRID, Source, find_on_pages
-from digit_reader.pieces import MOST_ON_PAGE, Piece, as_piece, joint_box, joint_mask
+from digit_reader.picture import GRID, Blank, Source, find_on_pages
+from digit_reader.pieces import (
+    MOST_ON_PAGE,
+    Piece,
+    as_piece,
+    find_pieces,
+    joint_box,
+    joint_mask,
+)
 from digit_reader.reader import SURE, is_sure, join_notes, layers_of, read_digit
 from mnist_classifier import predict
 
@@ -77,7 +84,7 @@ def read_digits(source: Source, model: nn.Module) -> list[Digit]:
     """Read all digits in `source` with a network on the CPU: line by line, from left to right.
 
     Takes and raises what `read_digit` does, and answers the same where it finds one digit, but for
-    a note if that may be two.
+    a note if that may be two. (A large JPEG is loaded larger, which may move the probability.)
     """
     digits, _ = read_with_pixels(source, model)
     return digits
@@ -101,7 +108,10 @@ def read_picture(picture: Image.Image, pixels: Tensor, model: nn.Module) -> list
     """Read all digits in `picture`, whose grey values are `pixels` (H, W), in reading order."""
     page = find_page(pixels)
     if page is None:
-        digit, probability, image, note = read_digit(picture, model)
+        try:
+            digit, probability, image, note = read_digit(picture, model)
+        except Blank as blank:
+            raise (Blank(CROWDED) if is_crowded(pixels) else blank) from blank
         return [Digit(digit, probability, 0, (0, 0, 1, 1), image, note)]
     answers = read_page(page, model)
     if len(answers) == 1:
@@ -116,6 +126,15 @@ def read_picture(picture: Image.Image, pixels: Tensor, model: nn.Module) -> list
                 Digit(answer.digit, answer.probability, line, box, answer.image, answer.note)
             )
     return digits
+
+
+CROWDED = f"shows {MOST_ON_PAGE} things or more: noise, or too many digits (crop it then)"
+
+
+def is_crowded(pixels: Tensor) -> bool:
+    """Tell whether grey values (H, W), 0 to 255, show more things than are looked at."""
+    likelier, *_ = with_dark_ink(to_grid(pixels))
+    return len(find_pieces(find_ink(likelier), MOST_ON_PAGE)) >= MOST_ON_PAGE
 
 
 WIDE = 0.75  # of the usual height: what is wider is read as two digits that touch as well
@@ -158,13 +177,15 @@ def one_or_two(whole: Answer, halves: list[Answer], height: int) -> list[Answer]
     return [whole]
 
 
-PAGE_SIZE = 4 * GRID  # pixels: a large picture is shrunk to one to two times this
+PAGE_SIZE = (
+    4 * GRID
+)  # pixels: a large picture is shrunk to as many as a square of one to two times this
 FINE = 64  # pixels: digits that are less high are looked at once more, on a finer grid
 ROOM = 2.0  # of their height: so far around all digits is looked at then
 
 
 def find_page(pixels: Tensor) -> Page | None:
-    """Return what is written in grey values (H, W), 0 to 255, or None if nothing stands out."""
+    """Return what is written in grey values (H, W), 0 to 255, or None if that is nothing, or noise."""
     page = look_at_page(pixels, Box(0, 0, *pixels.shape), GRID)
     if page is None or page.height >= FINE:
         return page
@@ -196,7 +217,7 @@ def look_at_page(pixels: Tensor, around: Box, side: int) -> Page | None:
 
 def draw_digits(page: Page, digits: list[list[Piece]]) -> Tensor:
     """Return the images (N, 1, 28, 28) of `digits` on `page`, each without its neighbours."""
-    all_strokes = torch.zeros_like(page.ink, dtype=torch.bool)
+    all_strokes = torch.zeros_like(page.ink, dtype=torch.bool)  # joint_mask takes more memory
     for part in [part for digit in page.digits for part in digit]:
         all_strokes |= part.mask
     return torch.stack([draw_digit(page.ink, all_strokes, digit) for digit in digits])

@@ -41,24 +41,11 @@ class Blank(Failure):
     """There is nothing in a picture."""
 
 
-def load_picture(source: Source) -> Image.Image:
-    """Return the picture in `source`, loaded: a file, a picture of Pillow's, or an array.
-
-    A file is its path, or open for reading bytes. Its first page is loaded. An array, of numpy or
-    of torch, has grey values (H, W) or colours (H, W, 3) as uint8. Raises TypeError for anything
-    else, and Failure if the picture is broken, has no pixels, or is too large for the memory.
-    """
-    if isinstance(source, FILES):
-        with open_picture(source) as picture:
-            load(picture)
-        return picture
-    picture = source if isinstance(source, Image.Image) else from_array(source)
-    load(picture)
-    return picture
-
-
 def from_array(array: Tensor | Array) -> Image.Image:
-    """Return the picture that is in `array`; raise TypeError if it cannot be one."""
+    """Return the picture that is in `array`: grey values (H, W) or colours (H, W, 3), as uint8.
+
+    Raises TypeError if it is another array, or none.
+    """
     found = type(array).__name__
     if hasattr(array, "dtype") and hasattr(array, "shape"):
         found += f" of {array.dtype} {tuple(array.shape)}"
@@ -76,13 +63,18 @@ def from_array(array: Tensor | Array) -> Image.Image:
 
 
 GRID = 256  # the digit is looked for in about GRID x GRID pixels
-LOADED_SIZE = 3 * GRID // 2  # a large picture is shrunk to one to two times this height and width
+LOADED_SIZE = (
+    3 * GRID // 2
+)  # a large picture is shrunk to as many pixels as a square of one to two times this
 
 # What Pillow may read. Not EPS: reading it would execute a program.
 FORMATS = ["AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP"]
 MAX_JPEG_PIXELS = 100_000_000  # a JPEG is decoded at part of its size
 MAX_PIXELS = 40_000_000  # of all others
 MAX_BYTES = 250_000_000  # of a file that comes through a pipe, and is kept in memory
+
+
+NOT_PERMITTED = "cannot be opened: you have no permission to read it"
 
 
 def open_picture(file: File, size: int = LOADED_SIZE) -> Image.Image:
@@ -103,7 +95,7 @@ def open_picture(file: File, size: int = LOADED_SIZE) -> Image.Image:
     except UnidentifiedImageError as error:
         raise Failure(what_it_is(first_bytes(file))) from error
     except PermissionError as error:
-        raise Failure("cannot be opened: you have no permission to read it") from error
+        raise Failure(NOT_PERMITTED) from error
     except Image.DecompressionBombError as error:  # more than even a JPEG may have
         raise too_large() from error
     except Exception as error:  # each format has its own ways to be broken
@@ -124,9 +116,15 @@ def has_picture_name(path: str) -> bool:
 
 def what_is_no_file(path: str | os.PathLike[str]) -> str:
     """Return what is wrong with the `path` of no file."""
-    if os.path.isdir(path):
-        return "is a folder without a picture: name one, or a folder with pictures"
-    return "not a file" if os.path.exists(path) else "no such file"
+    try:
+        os.listdir(path)
+    except NotADirectoryError:
+        return "not a file"
+    except PermissionError:
+        return NOT_PERMITTED
+    except (OSError, ValueError):
+        return "no such file"
+    return "is a folder without a picture: name one, or a folder with pictures"
 
 
 def read_pipe(pipe: OpenFile) -> io.BytesIO:
@@ -170,6 +168,8 @@ def load(picture: Image.Image) -> None:
 
 def broken(error: Exception) -> Failure:
     """Return the failure to read a picture because of `error`."""
+    if isinstance(error, MemoryError):
+        return Failure("needs more memory than there is: save a smaller picture")
     return Failure(f"cannot be read ({one_line(error)}); save it as JPEG or PNG")
 
 
@@ -192,10 +192,11 @@ def find_on_pages(
 
     The note says which page that is; it is None if there are no others. A page is blank if `find`
     raises Blank. Frames of an animation are pages. A picture of Pillow's is the page that it shows.
-    Raises as `load_picture` and `find` do.
+    Raises as `open_picture`, `from_array` and `find` do.
     """
     if not isinstance(source, FILES):
-        return find(load_picture(source)), None
+        picture = source if isinstance(source, Image.Image) else from_array(source)
+        return find(picture), None
     with open_picture(source, size) as picture:
         count = count_pages(picture)
         number = 1

@@ -58,7 +58,7 @@ class Found(NamedTuple):
 class FoundIn(NamedTuple):
     """What was found in a file or a picture."""
 
-    digits: list[Found]  # the digit in the likelier ink, then perhaps what it is in the other one
+    in_inks: list[Found]  # the digit in the likelier ink, then perhaps what it is in the other one
     note: str | None  # on the page that it is on, if the file has several
 
 
@@ -113,13 +113,13 @@ def ask(model: nn.Module, batch: list[FoundIn]) -> list[Reading]:
     """Return what `model` reads in each picture of `batch`."""
     if not batch:
         return []
-    images = [image for picture in batch for found in picture.digits for image in found.images]
+    images = [image for picture in batch for found in picture.in_inks for image in found.images]
     digits, probabilities = predict(model, torch.stack(images))
     answers = zip(probabilities.tolist(), digits.tolist(), images, strict=True)
     readings = []
     for picture in batch:
         of_picture = []
-        for found in picture.digits:
+        for found in picture.in_inks:
             of_found = islice(answers, len(found.images))
             probability, digit, image = max(of_found, key=lambda answer: answer[0])
             of_picture.append(Reading(digit, probability, image, found.note))
@@ -151,10 +151,10 @@ def to_mnist(source: Source) -> Tensor:
     or frames, it is the first that is not blank.
     The digit is light on black, fits into 19x19 pixels, and has its centre of mass in the middle.
     A picture of 28x28 pixels that is like those of MNIST already stays as it is.
-    Raises Failure if the picture is broken or too large, or if nothing stands out in it, and
-    TypeError if `source` is something else.
+    Raises Failure if the picture is broken, too large, or has no pixels, or if nothing stands out
+    in it, and TypeError if `source` is something else.
     """
-    return find_in(source).digits[0].images[-1]
+    return find_in(source).in_inks[0].images[-1]
 
 
 def find_in(source: Source) -> FoundIn:

@@ -1,5 +1,6 @@
 """What `python -m digit_reader` prints, and what it exits with."""
 
+import errno
 import io
 import json
 import os
@@ -72,9 +73,13 @@ def test_the_weights_are_those_that_are_named_or_else_found(pictures, monkeypatc
     assert weights == [Path("some.pth"), ROOT / "final_model.pth", Path("final_model.pth")]
 
 
-def test_missing_weights_are_one_line(tmp_path, capsys):
+def test_missing_weights_are_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for weights in (tmp_path / "final_model.pth", "none.pth", "~nobody-has-this-name/none.pth"):
+        assert main(["any.png", f"--weights={weights}"]) == 1
+        assert_one_line(capsys.readouterr().err, f"there are no weights in {weights}")
     assert main(["any.png", f"--weights={tmp_path}"]) == 1
-    assert_one_line(capsys.readouterr().err, "there are no weights in", "final_model.pth")
+    assert_one_line(capsys.readouterr().err, f"there are no weights in {tmp_path}", "final_model")
 
 
 def test_the_reader_runs_as_a_module_from_any_folder(shipped_model, tmp_path):
@@ -131,6 +136,34 @@ def test_a_folder_stands_for_the_pictures_in_it_and_in_its_folders(pictures, cap
     assert err == [f"error: {phone}: is empty: copy or download it again" for phone in phones]
 
 
+def test_a_folder_that_cannot_be_opened_is_an_error(pictures, capsys, monkeypatch):
+    for name in ("open", "closed"):
+        Path("scans", name).mkdir(parents=True)
+        draw_seven().save(f"scans/{name}/a.png")
+    monkeypatch.setattr(os, "scandir", refuse_closed(os.scandir))
+    monkeypatch.setattr(os, "listdir", refuse_closed(os.listdir))
+    code, table, err = answer(capsys, "scans")
+    assert (code, [row[0] for row in table]) == (1, [os.path.join("scans", "open", "a.png")])
+    error = "cannot be opened: you have no permission to read it"
+    closed = os.path.join("scans", "closed")
+    assert err == [f"error: {closed}: {error}"]
+    assert answer(capsys, closed) == (1, [], err)
+    assert answer(capsys, f"{closed}/missing.png") == (
+        1,
+        [],
+        [f"error: {closed}/missing.png: {error}"],
+    )
+
+
+def refuse_closed(original):
+    def list_folder(path):
+        if "closed" in os.fspath(path):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return original(path)
+
+    return list_folder
+
+
 def test_folders_and_the_matches_of_a_pattern_come_in_the_order_of_their_names(
     pictures, capsys, monkeypatch
 ):
@@ -165,6 +198,24 @@ def test_a_closed_standard_input_is_one_line(pictures, capsys, monkeypatch):
     error = "error: standard input is closed: name a file instead of -"
     assert answer(capsys, "my seven.png", "-") == (1, [], [error])
     assert answer(capsys, "--all", "-") == (1, [], [error])
+
+
+def test_a_closed_standard_output_is_one_line(pictures, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)  # as after >&-
+    assert main(["my seven.png"]) == 1
+    assert_one_line(capsys.readouterr().err, "standard output is closed")
+
+
+def test_options_may_stand_between_pictures(pictures, capsys):
+    assert main(["my seven.png", "--json", "other.jpg"]) == 0
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [line["file"] for line in lines] == ["my seven.png", "other.jpg"]
+
+
+def test_a_picture_for_which_there_is_no_memory_is_not_called_broken(pictures, capsys, monkeypatch):
+    monkeypatch.setattr(Image.Image, "load", Mock(side_effect=MemoryError))
+    error = "needs more memory than there is: save a smaller picture"
+    assert answer(capsys, "other.jpg") == (1, [], [f"error: other.jpg: {error}"])
 
 
 def test_json_has_a_line_for_each_picture_with_the_same_names_in_all(pictures, capsys):

@@ -6,7 +6,9 @@ import json
 import math
 import random
 import re
+import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy
 import pytest
@@ -248,9 +250,16 @@ def test_where_there_is_one_digit_it_is_read_as_without_all():
 
 
 def test_a_page_without_digits_is_blank():
-    for picture in (Image.new("L", (300, 200), 255), Image.effect_noise((300, 300), 20)):
-        with pytest.raises(Failure, match="blank"):
-            read_digits(picture, MODEL)
+    with pytest.raises(Failure, match="blank"):
+        read_digits(Image.new("L", (300, 200), 255), MODEL)
+
+
+@pytest.mark.parametrize("is_noise", [False, True])
+def test_a_crowded_page_is_not_called_blank(is_noise):
+    places = itertools.product(range(20, 2000, 100), range(20, 1850, 120))  # 20 x 16
+    digits = sevens(*places, size=(2020, 1960))
+    with pytest.raises(Failure, match="shows 300 things or more"):
+        read_digits(Image.effect_noise((300, 300), 20) if is_noise else digits, MODEL)
 
 
 @pytest.fixture
@@ -329,12 +338,26 @@ def test_a_huge_picture_is_no_drawing(page, monkeypatch):
     assert not is_drawing(page)
 
 
+def test_a_broken_png_is_no_drawing(page, monkeypatch):
+    monkeypatch.setattr(Image, "open", Mock(side_effect=ValueError("text is too long")))
+    assert not is_drawing(page)
+
+
 def test_one_line_of_json_stays_one_if_the_preview_cannot_be_written(page, capsys):
     Path("page.png.digits.png").write_bytes(b"somebody's")
     assert main(["--all", "--json", "--preview", "page.png"]) == 1
     out, err = capsys.readouterr()
     assert json.loads(out)["text"] == "777 77"
     assert "move it" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="such names do not exist there")
+def test_an_error_that_names_a_path_with_a_line_break_is_one_line(page, capsys):
+    page.rename("two\nlines.png")
+    Path("two\nlines.png.digits.png").touch()
+    assert main(["--all", "--preview", "two\nlines.png"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: two?lines.png: two?lines.png.digits.png is no drawing")
 
 
 def test_the_preview_is_never_written_over_another_file(page, capsys):
