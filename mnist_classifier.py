@@ -160,20 +160,29 @@ def count_parameters(model: nn.Module) -> int:
 class Digits:
     """A whole data set in memory, on the device that trains.
 
-    Raises ValueError if images or labels have another type or shape.
+    Raises TypeError unless images and labels are tensors, and ValueError if they have another type
+    or shape, if a label is none of the ten, or if there is no image.
     """
 
     images: Tensor  # (N, 1, 28, 28) uint8, ink 255 on background 0
     labels: Tensor  # (N,) int64, 0 to 9
 
     def __post_init__(self) -> None:
+        for tensor in (self.images, self.labels):
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"images and labels must be tensors, not {type(tensor).__name__}")
+        if self.labels.dtype != torch.int64 or self.labels.ndim != 1:
+            found = f"{self.labels.dtype} {tuple(self.labels.shape)}"
+            raise ValueError(f"labels must be torch.int64 (N,), not {found}")
         shape = (len(self.labels), 1, IMAGE_SIZE, IMAGE_SIZE)
         if self.images.dtype != torch.uint8 or self.images.shape != shape:
             found = f"{self.images.dtype} {tuple(self.images.shape)}"
             raise ValueError(f"images must be torch.uint8 {shape} for these labels, not {found}")
-        if self.labels.dtype != torch.int64 or self.labels.ndim != 1:
-            found = f"{self.labels.dtype} {tuple(self.labels.shape)}"
-            raise ValueError(f"labels must be torch.int64 (N,), not {found}")
+        if len(self.labels) == 0:
+            raise ValueError("there is no image")
+        if not ((self.labels >= 0) & (self.labels < NUM_CLASSES)).all():
+            lowest, highest = self.labels.aminmax()
+            raise ValueError(f"labels must be from 0 to 9, not from {lowest} to {highest}")
 
     def scaled(self, indices: Tensor | slice = slice(None)) -> Tensor:
         """Return the images with these `indices`, by default all, as floats from 0 to 1."""
@@ -248,7 +257,7 @@ def download_mnist(data_dir: str | Path) -> None:
                     os.replace(path, raw / path.name)
     except Exception as error:  # networks, servers and disks each fail in their own way
         raise Failure(
-            f"cannot get MNIST into {raw} ({one_line(error)}): put its four .gz files there, "
+            f"cannot get MNIST into {raw} ({one_line(error)}): put its four .gz files there, whole, "
             "or name another folder with --data-dir"
         ) from error
     finally:
@@ -400,7 +409,7 @@ class Muon(torch.optim.Optimizer):
     `filters` are the parameters whose updates are made orthogonal, with the learning rate `lr`.
     The other `parameters` have plain updates, with `lr_others`: those of BatchNorm, and the head,
     whose rows are the ten classes. A parameter without a gradient, as in a frozen layer, stays as
-    it is.
+    it is. So name all of them at once: no group can be added later.
     """
 
     def __init__(
@@ -490,8 +499,9 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
     moves. The test set is only reported. Sets torch's random seed. Raises Failure if the loss is
     no longer finite.
 
-    On the CPU, torch uses all processors, but the command line only `default_threads()`: call
-    `torch.set_num_threads(default_threads())` first to do the same.
+    Uses as many threads as torch is set to, which is one for each processor: call
+    `torch.set_num_threads(default_threads())` first to do as the command line does. To train a class
+    of your own, assign it to `mnist_classifier.SmallCNN`.
     """
     torch.manual_seed(config.seed)
     device = train_set.labels.device
@@ -604,10 +614,14 @@ def print_test(score: Score) -> None:
 
 
 # --- evaluation ---
-@torch.inference_mode()
+@torch.no_grad()
 def compute_logits(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
-    """Show `images` (N, 1, 28, 28), 0 to 1, to `model` in evaluation mode; return (N, 10)."""
+    """Show `images` (N, 1, 28, 28), 0 to 1, to `model` in evaluation mode; return (N, 10).
+
+    The images are made as precise as the weights, which may be in half or double precision.
+    """
     model.eval()
+    images = images.to(next(model.parameters(), images).dtype)
     return torch.cat([model(batch) for batch in torch.split(images, batch_size)])
 
 
@@ -626,13 +640,14 @@ def predict(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """Read `images`; return the digits (N,) and their probabilities (N,).
 
     Leaves `model` in evaluation mode. Raises TypeError and ValueError as `SmallCNN.forward` does,
-    and ValueError unless all pixels are from 0, the background, to 1, ink.
+    and ValueError unless all pixels are from 0, the background, to 1, ink. (Half a grey level more
+    or less may come from rounding, as in a blur.)
     """
     check_images(images)
-    if not ((images >= 0) & (images <= 1)).all():
+    if not ((images >= -0.002) & (images <= 1.002)).all():
         lowest, highest = images.aminmax()
         raise ValueError(f"images must be from 0 to 1, not from {lowest:g} to {highest:g}")
-    probabilities, digits = compute_logits(model, images.float()).softmax(dim=1).max(dim=1)
+    probabilities, digits = compute_logits(model, images).softmax(dim=1).max(dim=1)
     return digits, probabilities
 
 
@@ -798,7 +813,8 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
         new.rmdir()
     except OSError as error:
         names = ", ".join(files)
-        raise Failure(f"cannot write {names} into {folder} ({error}): see {new}") from error
+        some_are_there = f": see {new}" if new != folder else ""
+        raise Failure(f"cannot write {names} into {folder} ({error}){some_are_there}") from error
 
 
 def write_mistakes(folder: Path, digits: Digits, logits: Tensor) -> None:

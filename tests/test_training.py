@@ -55,6 +55,21 @@ def test_digits_refuse_images_and_labels_of_another_kind(images, labels):
         Digits(images, labels)
 
 
+@pytest.mark.parametrize("labels", [[0, 10], [-1, 3], []], ids=str)
+def test_digits_refuse_labels_of_no_digit_and_having_no_image(labels):
+    images = torch.zeros(len(labels), 1, 28, 28).byte()
+    with pytest.raises(ValueError, match=r"labels must be from 0 to 9, not from|there is no image"):
+        Digits(images, torch.tensor(labels).long())
+
+
+@pytest.mark.parametrize("of_numpy", ["images", "labels"])
+def test_digits_refuse_arrays_that_are_no_tensors(of_numpy):
+    parts = {"images": torch.zeros(3, 1, 28, 28).byte(), "labels": torch.zeros(3).long()}
+    parts[of_numpy] = parts[of_numpy].numpy()
+    with pytest.raises(TypeError, match="images and labels must be tensors, not ndarray"):
+        Digits(**parts)
+
+
 def test_digits_give_their_images_from_0_to_1():
     digits = draw_digits(5, seed=4)
     assert torch.equal(digits.scaled(), digits.images / 255)
@@ -71,7 +86,8 @@ def test_evaluate_shows_every_image_once_and_changes_nothing():
     digits = draw_digits(23, seed=3)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     logits = mc.compute_logits(model, digits.scaled(), batch_size=10)  # the last one is short
-    assert logits.is_inference()  # nothing is remembered for a backward pass
+    assert not logits.requires_grad  # nothing is remembered for a backward pass
+    assert not logits.is_inference()  # but another network may learn from them
     expected = mc.score_logits(logits, digits.labels)
     assert evaluate(model.train(), digits) == pytest.approx(expected)
     torch.testing.assert_close(dict(model.state_dict()), before, rtol=0, atol=0)
