@@ -640,11 +640,11 @@ def predict(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """Read `images`; return the digits (N,) and their probabilities (N,).
 
     Leaves `model` in evaluation mode. Raises TypeError and ValueError as `SmallCNN.forward` does,
-    and ValueError unless all pixels are from 0, the background, to 1, ink. (Half a grey level more
-    or less may come from rounding, as in a blur.)
+    and ValueError unless all pixels are from 0, the background, to 1, ink.
     """
     check_images(images)
-    if not ((images >= -0.002) & (images <= 1.002)).all():
+    rounding = 0.5 / 255  # half a grey level: a blur, for example, may leave a bit of it
+    if not ((images >= -rounding) & (images <= 1 + rounding)).all():
         lowest, highest = images.aminmax()
         raise ValueError(f"images must be from 0 to 1, not from {lowest:g} to {highest:g}")
     probabilities, digits = compute_logits(model, images).softmax(dim=1).max(dim=1)
