@@ -83,6 +83,13 @@ def test_a_file_that_is_not_mnist_is_named_and_left_alone(name, kind, data, caps
     assert contents(data / RAW) == before
 
 
+def test_a_file_that_cannot_be_read_is_a_failure(data, monkeypatch):
+    refuse = Mock(side_effect=PermissionError(errno.EACCES, "Permission denied"))
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(Failure, match=rf"cannot read .*{NAMES[0]} \(Permission denied\): see --d"):
+        load_mnist(data)
+
+
 def test_another_data_set_beside_a_missing_file_is_named_and_left_alone(data, mirror):
     mirror(respond)
     (data / RAW / NAMES[3]).unlink()
@@ -199,9 +206,14 @@ def mirror(data, monkeypatch):
         server.socket.close()  # without waiting for answers that stall
 
 
-def test_missing_files_are_downloaded_once_and_nothing_is_drawn(mirror, tmp_path, capfd):
+def test_missing_files_are_downloaded_once_and_nothing_is_drawn(
+    mirror, tmp_path, monkeypatch, capfd
+):
     mirror(respond)
+    scratch = Mock(wraps=mc.tempfile.TemporaryDirectory)
+    monkeypatch.setattr(mc.tempfile, "TemporaryDirectory", scratch)
     assert_loads(tmp_path)
+    assert scratch.call_args.kwargs["dir"] == tmp_path / RAW  # on the disk where they will be
     assert capfd.readouterr() == (f"Getting MNIST (12 MB) into {tmp_path / RAW}\n", "")
     mirror(lambda *_: pytest.fail("asked again"))
     assert_loads(tmp_path)

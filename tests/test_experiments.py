@@ -112,8 +112,8 @@ def test_a_change_that_replaces_nothing_is_refused(change, monkeypatch):
 
 
 def test_a_fold_trains_with_its_seed_and_settings(monkeypatch):
-    digits = draw_digits(60, seed=1)
-    monkeypatch.setattr(mc, "load_digits", lambda *_: digits)
+    sets = {"train": draw_digits(60, seed=1)}
+    monkeypatch.setattr(mc, "load_digits", lambda data_dir, split: sets[split])
     seen = []
 
     def train(config, fit, judge):
@@ -125,7 +125,8 @@ def test_a_fold_trains_with_its_seed_and_settings(monkeypatch):
         ]
 
     monkeypatch.setattr(mc, "train", train)
-    monkeypatch.setattr(mc, "evaluate", lambda model, judge: mc.Score(0.25, 0.9))
+    scores = {10: mc.Score(0.25, 0.9)}  # of the sixth that judges
+    monkeypatch.setattr(mc, "evaluate", lambda model, judge: scores[len(judge.labels)])
     results = one_fold.run_fold("data", "epochs = 2", fold=4, seed=204)
     assert seen == [(mc.Config(epochs=2, seed=204), 50, 10)]
     parameters = mc.count_parameters(mc.SmallCNN())

@@ -57,7 +57,7 @@ def restored_threads():
 # --- a run ---
 def test_a_run_learns_and_writes_weights_and_accuracy_of_the_same_network(finished_run, data_dir):
     files = contents(finished_run)
-    assert set(files) == RESULTS
+    assert {path.name for path in finished_run.iterdir()} == RESULTS  # and no folder is left
     accuracy = mc.evaluate(load_model(finished_run), load_mnist(data_dir)[1]).accuracy
     assert accuracy > 0.95  # guessing gives 0.1
     assert files["test_accuracy.txt"] == f"{100 * accuracy:.2f}".encode()
@@ -74,6 +74,17 @@ def test_the_history_has_a_line_for_each_epoch_in_few_digits(finished_run, data_
     assert rows[-1]["test_accuracy"] == f"{score.accuracy:.6f}"
     assert rows[-1]["test_loss"] == f"{score.loss:.6f}"
     assert all(0 < float(row["seconds"]) < 1000 for row in rows)
+
+
+def test_the_history_keeps_small_learning_rates():
+    epoch = Epoch(4, 0.0075, train=Score(0.5, 0.8), test=Score(0.4, 0.2), seconds=1.5)
+    line = "4,0.0075,0.500000,0.800000,0.400000,0.200000,1.500\n"
+    assert mc.history_text([epoch]).endswith(f"seconds\n{line}")
+
+
+def test_the_saved_weights_lie_in_the_order_of_their_axes(finished_run):
+    state = torch.load(finished_run / "final_model.pth", weights_only=True)
+    assert all(tensor.is_contiguous() for tensor in state.values())
 
 
 def test_the_log_says_what_happens(data_dir, tmp_path, capsys):
@@ -169,8 +180,8 @@ def test_a_tilde_is_the_home_folder_behind_an_equals_sign_as_well(monkeypatch, t
 
 
 WRONG_ARGUMENTS = """--epochs=0  --epochs=20  --epochs=two  --epochs=nan  --batch-size=0
-    --batch-size=1.5  --batch-size=99999999999  --lr=nan  --lr=-1.0  --lr=0.0  --lr=inf  --seed=-1
-    --seed=4294967296  --threads=0  --no-such-option  surplus"""
+    --batch-size=1.5  --batch-size=60001  --lr=nan  --lr=-1.0  --lr=0.0  --lr=10.1  --lr=inf
+    --seed=-1  --seed=4294967296  --threads=0  --threads=1025  --no-such-option  surplus"""
 
 
 @pytest.mark.parametrize("argument", WRONG_ARGUMENTS.split())
@@ -181,6 +192,17 @@ def test_wrong_arguments_exit_with_2_and_say_which(argument, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert_one_line(err, argument.split("=")[0])
+
+
+def test_the_least_and_the_most_are_allowed():
+    for extremes in (
+        ["--epochs=1", "--batch-size=1", "--lr=1e-9", "--seed=0", "--threads=1"],
+        ["--epochs=19", "--batch-size=60000", "--lr=10", "--seed=4294967295", "--threads=1024"],
+    ):
+        args = mc.parse_args(extremes)
+        for extreme in extremes:
+            name, value = extreme[2:].split("=")
+            assert getattr(args, name.replace("-", "_")) == float(value)
 
 
 def test_too_many_epochs_are_refused_with_what_the_assignment_allows(capsys):
@@ -386,6 +408,22 @@ def test_a_move_that_fails_never_mixes_weights_and_accuracy(due, two_runs, monke
     }
 
 
+def test_the_accuracy_comes_last_in_whatever_order_the_files_are(tmp_path, monkeypatch):
+    moved = []
+    monkeypatch.setattr(os, "replace", lambda old, new: (moved.append(new.name), old.rename(new)))
+    names = ["test_accuracy.txt", "final_model.pth", "settings.json"]
+    mc.write_files(tmp_path, dict.fromkeys(names, b"new"))
+    assert moved[-1] == "test_accuracy.txt"
+    assert contents(tmp_path) == dict.fromkeys(names, b"new")
+
+
+def test_results_are_written_on_the_disk_where_they_will_be(tmp_path, monkeypatch):
+    make = Mock(wraps=mc.tempfile.mkdtemp)
+    monkeypatch.setattr(mc.tempfile, "mkdtemp", make)
+    run_without_training(tmp_path, 0.5, monkeypatch)
+    assert {call.kwargs["dir"] for call in make.mock_calls} == {tmp_path}
+
+
 def test_a_disk_that_fills_up_leaves_the_earlier_results_whole(tmp_path, monkeypatch):
     resource = pytest.importorskip("resource", reason="limits of a process are a POSIX thing")
     run_without_training(tmp_path, 0.75, monkeypatch)
@@ -414,6 +452,13 @@ def test_a_picture_of_mistakes_that_cannot_be_written_is_a_warning(tmp_path, mon
     out, err = capsys.readouterr()
     assert out.endswith("Training completed!\n")
     assert err == "warning: no room\n"
+
+
+def test_without_a_font_there_is_a_warning_instead_of_a_picture(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(mc.ImageFont, "load_default", Mock(side_effect=ImportError("no fonts")))
+    run_without_training(tmp_path, 0.5, monkeypatch)
+    assert set(contents(tmp_path)) == RESULTS - {"mistakes.png"}
+    assert capsys.readouterr().err == "warning: no fonts\n"
 
 
 # --- saved weights ---
@@ -516,6 +561,13 @@ def test_weights_that_another_program_wrapped_are_loaded(wrapper, tmp_path):
     torch.testing.assert_close(dict(loaded), dict(model.state_dict()), rtol=0, atol=0)
 
 
+def test_weights_that_cannot_be_read_are_a_failure(finished_run, monkeypatch):
+    refuse = Mock(side_effect=PermissionError(13, "Permission denied"))
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(Failure, match=r"cannot read .*final_model.pth \(Permission denied\)"):
+        load_model(finished_run)
+
+
 def test_weights_are_loaded_from_a_file_or_its_folder(finished_run):
     one = load_model(str(finished_run)).state_dict()
     other = load_model(finished_run / "final_model.pth").state_dict()
@@ -538,6 +590,16 @@ def test_evaluate_takes_the_weights_beside_the_program_from_anywhere(
     monkeypatch.setattr(mc, "load_model", Mock(side_effect=mc.Failure("far enough")))
     assert main(arguments(data_dir, folder, "--evaluate")) == 1
     assert f"Weights: {ROOT / 'final_model.pth'}" in capsys.readouterr().out
+
+
+def test_evaluate_compares_with_the_claim_beside_the_weights(
+    finished_run, data_dir, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mc, "find_weights", lambda: finished_run / "final_model.pth")
+    assert main(["--evaluate", f"--data-dir={data_dir}"]) == 0
+    assert f"{finished_run / 'test_accuracy.txt'} claims the same" in capsys.readouterr().out
+    assert set(contents(tmp_path)) == {"mistakes.png"}  # which belongs to this run
 
 
 def test_evaluate_in_a_folder_whose_name_is_too_long_is_one_line(data_dir, capsys):
@@ -591,10 +653,11 @@ def test_predict_refuses_what_is_not_an_image_with_what_it_wants_and_got(words):
     assert words in str(error.value)
 
 
-def test_integers_are_the_same_type_error_for_predict_and_for_the_network():
-    images = torch.zeros(3, 1, 28, 28, dtype=torch.uint8)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool])
+def test_integers_are_the_same_type_error_for_predict_and_for_the_network(dtype):
+    images = torch.zeros(3, 1, 28, 28, dtype=dtype)
     for function in (SmallCNN(), lambda images: mc.predict(SegmentReader(), images)):
-        with pytest.raises(TypeError, match=r"must be floats .*, not torch.uint8: divide"):
+        with pytest.raises(TypeError, match=rf"must be floats .*, not {dtype}: divide"):
             function(images)
 
 
@@ -682,12 +745,16 @@ def test_the_picture_of_mistakes_shows_the_surest_first_and_not_too_many(monkeyp
     page = mc.draw_mistakes(digits, logits, columns=2)
     tiles = [(80, 130), (216, 130), (80, 310)]
     assert [page.getpixel(tile)[0] for tile in tiles] == [250, 170, 90]
-    title, *captions = [text.split("\n")[0] for text in texts]
+    title, *captions = texts
     assert title == "3 of 4 wrong, the surest first"
-    assert captions == ["1 read as 3", "2 read as 3", "0 read as 3"]
+    surest = [math.exp(shade / 50) / (math.exp(shade / 50) + 9) for shade in (250, 170, 90)]
+    answers = ["1 read as 3", "2 read as 3", "0 read as 3"]
+    assert captions == [
+        f"{answer}\n{share:.1%} sure" for answer, share in zip(answers, surest, strict=True)
+    ]
     texts.clear()
     mc.draw_mistakes(digits, logits, limit=2)
-    assert len(texts) == 1 + 2
+    assert texts == [title, *captions[:2]]
 
 
 def test_without_mistakes_the_picture_is_a_line():

@@ -1,5 +1,6 @@
 """The parts of the recipe, each against a known answer."""
 
+import itertools
 import math
 from unittest.mock import Mock
 
@@ -45,9 +46,17 @@ def test_only_trainable_parameters_are_counted():
         (torch.zeros(3, 28, 28).byte(), torch.zeros(3).long()),
         (torch.zeros(3, 1, 28, 28).byte(), torch.zeros(4).long()),
         (torch.zeros(3, 1, 28, 28).byte(), torch.zeros(3)),
+        (torch.zeros(3, 1, 28, 28).byte(), torch.zeros(3).int()),
         (torch.zeros(3, 1, 28, 28).byte(), torch.zeros(3, 1).long()),
     ],
-    ids=["floats", "no channel", "more labels", "labels that are floats", "labels in a column"],
+    ids=[
+        "floats",
+        "no channel",
+        "more labels",
+        "floats for labels",
+        "short labels",
+        "labels in a column",
+    ],
 )
 def test_digits_refuse_images_and_labels_of_another_kind(images, labels):
     wanted = r"must be torch\.(uint8 \((3|4), 1, 28, 28\).*|int64 \(N,\)), not torch\.\w+ \("
@@ -95,6 +104,20 @@ def test_evaluate_shows_every_image_once_and_changes_nothing():
     torch.testing.assert_close(logits, expected)
 
 
+class AlwaysZero(nn.Module):
+    """Reads every image as a 0."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return logits (N, 10)."""
+        return torch.eye(10)[0].expand(len(images), -1)
+
+
+def test_evaluate_counts_every_image_of_a_large_set():
+    labels = torch.cat([torch.zeros(2000), torch.ones(3)]).long()
+    digits = Digits(torch.zeros(2003, 1, 28, 28).byte(), labels)
+    assert evaluate(AlwaysZero(), digits).accuracy == 2000 / 2003
+
+
 def test_the_score_weighs_every_image_the_same():
     labels = torch.arange(23) % 10
     answers = torch.where(torch.arange(23) < 20, labels, (labels + 1) % 10)  # the end is wrong
@@ -135,6 +158,19 @@ def test_a_flag_is_a_line_from_the_top_down_and_to_the_left(column, top):
     assert 12 < max(lengths) < 16
     assert 0.3 < min(widths) < 1
     assert 2 < max(widths) < 4
+
+
+def test_a_flag_begins_below_the_soft_edge_of_a_stroke():
+    sharp = bar(14)
+    soft = sharp.clone()
+    soft[2:4, 13:16] = 90
+    pairs = []
+    for one in (sharp, soft):
+        torch.manual_seed(0)
+        pairs.append(mc.draw_flags(one.expand(20, -1, -1)))
+    sharp_flags, soft_flags = pairs
+    same = (sharp_flags > 127) == (soft_flags > 127)
+    assert same.flatten(1).all(dim=1).sum() >= 15  # others are moved otherwise by the paler ink
 
 
 def test_a_share_of_the_ones_is_given_a_flag():
@@ -222,6 +258,14 @@ def test_bending_displaces_each_point_by_a_normal_amount_along_each_axis():
         assert places[axis].mean().abs() < 0.1
         assert 0.45 < places[axis].std() < 0.7
     assert torch.corrcoef(torch.stack([places["row"], places["column"]]))[0, 1].abs() < 0.1
+
+
+def test_bending_displaces_the_corners_by_the_outermost_points():
+    torch.manual_seed(0)
+    points = torch.randn(3, 2, 5, 5) * 0.7
+    torch.manual_seed(0)
+    bent = mc.bend(3, 0.7, torch.device("cpu"))
+    torch.testing.assert_close(bent[:, :, ::27, ::27], points[:, :, ::4, ::4])
 
 
 def test_bending_is_smooth():
@@ -315,6 +359,14 @@ def test_an_epoch_weighs_images_not_batches():
     assert average.update.call_count == 3
 
 
+def test_the_average_is_of_the_weights_after_each_step():
+    model = bias_model()
+    average = mc.RunningAverage(model, divisor=10**9)  # follows at once
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    mc.train_epoch(1, Config(), model, average, optimizer, black_digits([3] * 4))
+    torch.testing.assert_close(average.model.state_dict(), model.state_dict())
+
+
 def test_the_gradient_is_that_of_the_last_batch_alone():
     model = bias_model()
     one_epoch(model, [3] * 4, batch_size=2)
@@ -406,6 +458,24 @@ def test_the_first_learning_rates_are_those_of_the_configuration(monkeypatch):
 def test_the_history_has_the_training_score_and_the_test_score(monkeypatch):
     (epoch,) = history_of([1.0], Config(epochs=1), monkeypatch)
     assert (epoch.number, epoch.train, epoch.test) == (1, (1.0, 0.5), (0.4, 0.75))
+
+
+def test_the_seconds_of_an_epoch_are_those_of_its_training(monkeypatch):
+    clock = itertools.count(step=100.0)
+    monkeypatch.setattr(mc.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(mc, "train_epoch", lambda *_: next(clock) and Score(1.0, 0.5))
+    monkeypatch.setattr(mc, "evaluate", lambda *_: next(clock) and Score(0.4, 0.75))
+    _, (epoch,) = train(Config(epochs=1), draw_digits(9, seed=3), draw_digits(5, seed=7))
+    assert epoch.seconds == 200  # two ticks: that of train_epoch, and the end
+
+
+def test_an_epoch_is_a_line_on_training_and_one_on_the_test(capsys):
+    epoch = mc.Epoch(2, 0.1, train=Score(0.5, 0.8), test=Score(0.4, 0.2), seconds=1.54)
+    mc.print_epoch(epoch, 3)
+    assert capsys.readouterr().out == (
+        "Epoch 2/3: loss=0.500, acc=80.00%, 1.5 s\n"
+        "Test set: Average loss: 0.4000, Accuracy: 20.00%\n"
+    )
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
