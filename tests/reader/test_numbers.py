@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageChops, ImageOps
 
 from digit_reader import read_digit, read_digits
-from digit_reader.__main__ import main, text_of
+from digit_reader.__main__ import all_as_json, all_as_row, main, text_of
 from digit_reader.drawing import SURE_COLOUR, draw_boxes, is_drawing
 from digit_reader.geometry import Box
 from digit_reader.gray import to_gray
@@ -276,6 +276,24 @@ def test_all_digits_are_a_line_of_the_table(page, capsys):
     out, err = capsys.readouterr()
     assert re.fullmatch(r"page\.png\t777 77\t[01]\.\d{4}\t\n", out)
     assert err == ""
+
+
+def test_a_line_tells_the_least_probability_and_whether_all_are_sure():
+    nothing = torch.zeros(1, 28, 28)
+    seven = Digit(7, 0.9999, 0, (0, 0, 1, 1), nothing, None)
+    one = seven._replace(digit=1, probability=0.8, line=1)
+    assert all_as_row("a\tb.png", [seven, one]) == "a?b.png\t7 1\t0.8000\tunsure"
+    assert all_as_row("a.png", [seven]) == "a.png\t7\t0.9999\t"
+    answer = json.loads(all_as_json("a.png", [seven, one]))
+    assert (answer["probability"], answer["sure"]) == (0.8, False)
+    assert [digit["sure"] for digit in answer["digits"]] == [True, False]
+
+
+def test_the_preview_of_standard_input_has_a_name_of_its_own(page, monkeypatch):
+    with page.open("rb") as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert main(["--all", "--preview", "-"]) == 0
+    assert is_drawing(Path("standard input.digits.png"))
 
 
 def test_all_digits_are_an_object_of_json_with_their_boxes(page, capsys):
