@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from digit_reader import read_digit, to_mnist
+from digit_reader.gray import to_gray
 from digit_reader.picture import open_picture
 from mnist_classifier import Failure
 from tests.drawn_digits import SegmentReader
@@ -319,3 +320,27 @@ def test_a_page_that_a_program_chose_itself_is_read():
     picture.seek(1)
     reading = read_digit(picture, SegmentReader())
     assert (reading.digit, reading.note, picture.tell()) == (7, None, 1)
+
+
+# --- grey values ---
+@pytest.mark.parametrize("orientation", range(1, 10))
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_picture_is_turned_and_mirrored_as_the_camera_asks_for(orientation, mode):
+    picture = draw_seven(mode)
+    picture.getexif()[0x0112] = orientation
+    upright = ImageOps.exif_transpose(picture)
+    assert torch.equal(to_gray(picture), to_gray(upright))
+    assert to_gray(picture).shape == ((200, 160) if 5 <= orientation <= 8 else (160, 200))
+
+
+def test_a_large_picture_keeps_its_last_rows_and_columns():
+    gray = to_gray(Image.new("L", (803, 905)), size=100)  # an eighth
+    assert gray.shape == (114, 101)
+
+
+def test_where_there_is_ink_transparency_is_none():
+    card = Image.new("RGBA", (300, 300), (255, 255, 255, 0))
+    card.paste(draw_seven("RGBA", (255, 255, 255, 255), (0, 0, 0, 255)), (50, 70))
+    on_white = Image.new("L", card.size, 255)
+    on_white.paste(draw_seven("L"), (50, 70))
+    assert torch.equal(to_gray(card), to_gray(on_white))
