@@ -7,9 +7,10 @@ import torch
 from PIL import Image
 
 import mnist_classifier as mc
+from digit_reader import Reading
 from elsewhere import far_ground
 from tests.conftest import assert_one_line
-from tests.drawn_digits import draw_digits
+from tests.drawn_digits import SegmentReader, draw_digits
 
 
 @pytest.fixture
@@ -78,6 +79,37 @@ def test_the_nearest_neighbour_is_another_image():
     images = torch.tensor([0.0, 0.1, 5.0, 5.1]).view(4, 1, 1).expand(4, 2, 2)
     labels = torch.tensor([1, 2, 3, 4])
     assert far_ground.nearest_neighbours(images, labels).tolist() == [2, 1, 4, 3]
+
+
+def test_an_image_is_not_its_own_neighbour_in_a_large_collection_either():
+    images = torch.arange(1100.0).view(1100, 1, 1)  # more than are compared at once
+    neighbours = far_ground.nearest_neighbours(images, torch.arange(1100))
+    assert (neighbours - torch.arange(1100)).abs().tolist() == [1] * 1100
+
+
+def test_a_blank_image_is_no_answer_and_the_next_one_keeps_its_place():
+    seven = torch.zeros(28, 28)
+    seven[4:8, 8:20] = seven[4:24, 16:20] = 1
+    images = torch.stack([torch.zeros(28, 28), seven])
+    blank, reading = far_ground.read_all(images, SegmentReader())
+    assert blank is None
+    assert reading.digit == 7
+
+
+def test_a_row_counts_right_answers_sure_ones_and_the_right_among_these(monkeypatch, tmp_path):
+    labels = torch.tensor([7, 7, 1, 1, 4])
+    images = torch.tensor([0.0, 0.1, 4.0, 9.0, 9.1]).view(5, 1, 1)
+    nothing = torch.zeros(1, 28, 28)
+    right = Reading(7, 1.0, nothing, None)
+    unsure = Reading(1, 0.5, nothing, None)
+    readings = [right, right, right._replace(digit=2), unsure, None]
+    monkeypatch.setattr(far_ground, "load_collection", lambda _: (images, labels))
+    monkeypatch.setattr(far_ground, "read_all", lambda *_: readings)
+    row = far_ground.row_of(tmp_path / "digits.csv", SegmentReader())
+    assert row == "| digits.csv | 5 | 60.0% | 3 | 66.7% | 40.0% |"
+    monkeypatch.setattr(far_ground, "read_all", lambda *_: [None] * 5)
+    row = far_ground.row_of(tmp_path / "digits.csv", SegmentReader())
+    assert row == "| digits.csv | 5 | 0.0% | 0 | 0.0% | 40.0% |"
 
 
 def test_the_reader_sees_the_digits_of_a_collection(finished_run, tmp_path):
