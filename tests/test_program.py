@@ -76,6 +76,16 @@ def test_the_history_has_a_line_for_each_epoch_in_few_digits(finished_run, data_
     assert all(0 < float(row["seconds"]) < 1000 for row in rows)
 
 
+def test_the_mistakes_of_a_run_are_those_in_the_test_set(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(mc, "write_mistakes", written := Mock())
+    assert main(arguments(data_dir, tmp_path, "--epochs=1")) == 0
+    ((folder, digits, logits), _) = written.call_args
+    assert folder == tmp_path
+    assert torch.equal(digits.images, load_mnist(data_dir)[1].images)
+    expected = mc.compute_logits(load_model(tmp_path), digits.scaled())
+    torch.testing.assert_close(logits, expected)
+
+
 def test_the_history_keeps_small_learning_rates():
     epoch = Epoch(4, 0.0075, train=Score(0.5, 0.8), test=Score(0.4, 0.2), seconds=1.5)
     line = "4,0.0075,0.500000,0.800000,0.400000,0.200000,1.500\n"

@@ -447,12 +447,14 @@ def test_a_cut_is_said_and_a_rise_is_not(factor, is_said, capsys):
     assert ("Reduced" in capsys.readouterr().out) == is_said
 
 
-def test_the_first_learning_rates_are_those_of_the_configuration(monkeypatch):
+def test_the_first_learning_rates_and_the_momentum_are_those_of_the_configuration(monkeypatch):
     muon = Mock(wraps=mc.Muon)
     monkeypatch.setattr(mc, "Muon", muon)
-    (epoch,) = history_of([1.0], Config(epochs=1, lr=0.3, lr_ratio=0.2), monkeypatch)
+    config = Config(epochs=1, lr=0.3, lr_ratio=0.2, momentum=0.8)
+    (epoch,) = history_of([1.0], config, monkeypatch)
     assert epoch.learning_rate == 0.3
     assert muon.call_args.kwargs["lr_others"] == pytest.approx(0.06)
+    assert muon.call_args.kwargs["momentum"] == 0.8
 
 
 def test_the_history_has_the_training_score_and_the_test_score(monkeypatch):
