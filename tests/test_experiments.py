@@ -230,6 +230,27 @@ def test_an_interrupted_study_goes_on_where_it_stopped(folder, trained):
     assert trained[12:] == trained[9:12]
 
 
+def test_a_table_has_the_seeds_of_its_study_alone(folder, trained, capsys):
+    folds.main(["lr = 1", "--seeds", "200", "300"])
+    folds.main(["lr = 1", "--seeds", "300"])
+    assert capsys.readouterr().out.splitlines()[-1].startswith("lr = 1    6 ")
+    assert len(trained) == 24
+
+
+def test_a_change_that_is_edited_during_its_study_is_refused(folder, monkeypatch, capsys):
+    Path("change.py").write_text("lr = 1", encoding="utf-8")
+
+    def edit(commands, jobs):
+        Path("change.py").write_text("lr = 2", encoding="utf-8")
+        job = next(job for job in commands if job.change == "change.py")
+        yield job, json.dumps({"error": 0.5, "loss": 0.01, "parameters": 9, "seconds": 1.0})
+
+    monkeypatch.setattr(folds, "run_side_by_side", edit)
+    assert folds.main(["change.py"]) == 1
+    assert "change.py or mnist_classifier.py was edited meanwhile" in capsys.readouterr().err
+    assert not Path("runs/folds.jsonl").exists()
+
+
 def test_results_of_another_text_of_a_change_are_not_taken(folder, trained):
     Path("change.py").write_text("lr = 1", encoding="utf-8")
     folds.main(["change.py"])

@@ -497,6 +497,10 @@ def test_orthogonalize_brings_singular_values_near_one_and_keeps_directions():
     assert torch.nn.functional.cosine_similarity(result.flatten(), (u @ vh).flatten(), dim=0) > 0.97
 
 
+def test_orthogonalize_leaves_a_gradient_of_zeros():
+    assert torch.equal(mc.orthogonalize(torch.zeros(4, 9)), torch.zeros(4, 9))
+
+
 class TwoKinds(nn.Module):
     """A filter, and parameters of every other kind."""
 

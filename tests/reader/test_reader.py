@@ -362,6 +362,14 @@ def test_a_4_whose_two_strokes_do_not_quite_touch_is_read():
     assert (reading.digit, reading.note) == (4, None)
 
 
+def test_a_digit_of_more_dots_than_are_looked_at_in_noise_is_read():
+    dots = Image.new("L", (300, 300), 255)
+    for x, y in [(x, 40) for x in range(60, 240, 10)] + [(230, y) for y in range(50, 250, 10)]:
+        draw(dots, "ellipse", (x - 3, y - 3, x + 3, y + 3), 0)
+    reading = read_digit(dots, SegmentReader())
+    assert (reading.digit, reading.note) == (7, None)
+
+
 def test_a_digit_of_dots_is_read():
     picture = WHITE.copy()
     for x, y in [(x, 30) for x in range(50, 120, 12)] + [(110, y) for y in range(42, 140, 12)]:
@@ -639,6 +647,9 @@ BLANK = {
     "noise on paper": Image.fromarray((200 + 10 * NOISE).byte().numpy()),
     "too faint": draw_seven("L", 250, 245),
     "a shade at the left": shaded(ACROSS),
+    "a pale strip at the left": draw(
+        Image.new("L", (300, 300), 250), "rectangle", (0, 0, 20, 299), 215
+    ),
     "a shade at the right": shaded(-ACROSS),
     "a shade at the top": shaded(DOWN),
     "a shade at the bottom": shaded(-DOWN),
