@@ -160,8 +160,8 @@ def count_parameters(model: nn.Module) -> int:
 class Digits:
     """A whole data set in memory, on the device that trains.
 
-    Raises TypeError unless images and labels are tensors, and ValueError if they have another type
-    or shape, if a label is none of the ten, or if there is no image.
+    Raises TypeError unless images and labels are tensors. Raises ValueError if they have another
+    type or shape, if a label is none of the ten, or if there is no image.
     """
 
     images: Tensor  # (N, 1, 28, 28) uint8, ink 255 on background 0
@@ -500,8 +500,8 @@ def train(config: Config, train_set: Digits, test_set: Digits) -> tuple[SmallCNN
     no longer finite.
 
     Uses as many threads as torch is set to, which is one for each processor: call
-    `torch.set_num_threads(default_threads())` first to do as the command line does. To train a class
-    of your own, assign it to `mnist_classifier.SmallCNN`.
+    `torch.set_num_threads(default_threads())` first to do as the command line does.
+    To train a class of your own, assign it to `mnist_classifier.SmallCNN`.
     """
     torch.manual_seed(config.seed)
     device = train_set.labels.device
@@ -1007,7 +1007,10 @@ def exit_code(program: Callable[[argparse.Namespace], int], args: argparse.Names
 
 
 def end_output(error: OSError) -> None:
-    """Print nothing more where `error` says that nobody reads on or the disk is full, or raise it."""
+    """Print nothing more if `error` says that nobody reads on, or that the disk is full.
+
+    Raises it if it says anything else.
+    """
     if error.errno not in (errno.EPIPE, errno.ENOSPC):
         raise error
     # Python flushes standard output when it ends, which would fail once more.

@@ -232,16 +232,22 @@ def all_as_json(path: str, answer: Sequence[Digit] | Failure) -> str:
     """
     values: dict[str, object]
     if isinstance(answer, Failure):
-        values = {"text": None, "probability": None, "sure": False, "note": str(answer)}
+        values = {
+            "text": None,
+            "probability": None,
+            "sure": False,
+            "note": str(answer),
+            "digits": [],
+        }
     else:
         values = {
             "text": text_of(answer),
             "probability": round(min(digit.probability for digit in answer), 4),
             "sure": all(digit.sure for digit in answer),
             "note": join_notes(*notes_on(answer)),
+            "digits": list(map(digit_as_json, answer)),
         }
-    digits = [] if isinstance(answer, Failure) else list(map(digit_as_json, answer))
-    return json.dumps({"file": path} | values | {"digits": digits})
+    return json.dumps({"file": path} | values)
 
 
 def digit_as_json(digit: Digit) -> dict[str, object]:

@@ -17,7 +17,8 @@ NEARLY_WHITE = 250  # of 255: a picture without anything darker may have white i
 def to_gray(picture: Image.Image, size: int = LOADED_SIZE) -> Tensor:
     """Return grey values (H, W), 0 to 255, of `picture`: upright, on white, not much too large.
 
-    A large picture is shrunk to as many pixels as a square of one to two times `size` has.
+    A large picture is shrunk to as many pixels as a square has whose side is one to two times
+    `size`.
     Raises Failure if it is broken, or has no pixels, or values that are no colours.
     """
     load(picture)

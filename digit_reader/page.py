@@ -177,15 +177,14 @@ def one_or_two(whole: Answer, halves: list[Answer], height: int) -> list[Answer]
     return [whole]
 
 
-PAGE_SIZE = (
-    4 * GRID
-)  # pixels: a large picture is shrunk to as many as a square of one to two times this
+# A large picture is shrunk to as many pixels as a square has whose side is one to two times this.
+PAGE_SIZE = 4 * GRID  # pixels
 FINE = 64  # pixels: digits that are less high are looked at once more, on a finer grid
 ROOM = 2.0  # of their height: so far around all digits is looked at then
 
 
 def find_page(pixels: Tensor) -> Page | None:
-    """Return what is written in grey values (H, W), 0 to 255, or None if that is nothing, or noise."""
+    """Return what is written in grey values (H, W), 0 to 255; None if it is nothing, or noise."""
     page = look_at_page(pixels, Box(0, 0, *pixels.shape), GRID)
     if page is None or page.height >= FINE:
         return page

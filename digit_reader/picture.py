@@ -63,16 +63,14 @@ def from_array(array: Tensor | Array) -> Image.Image:
 
 
 GRID = 256  # the digit is looked for in about GRID x GRID pixels
-LOADED_SIZE = (
-    3 * GRID // 2
-)  # a large picture is shrunk to as many pixels as a square of one to two times this
+# A large picture is shrunk to as many pixels as a square has whose side is one to two times this.
+LOADED_SIZE = 3 * GRID // 2  # pixels
 
 # What Pillow may read. Not EPS: reading it would execute a program.
 FORMATS = ["AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP"]
 MAX_JPEG_PIXELS = 100_000_000  # a JPEG is decoded at part of its size
 MAX_PIXELS = 40_000_000  # of all others
 MAX_BYTES = 250_000_000  # of a file that comes through a pipe, and is kept in memory
-
 
 NOT_PERMITTED = "cannot be opened: you have no permission to read it"
 

@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -96,7 +97,7 @@ def positive(text: str) -> int:
 
 def expanded_path(text: str) -> Path:
     """Return the path that `text` means; shells leave the ~ in --option=~/folder to us."""
-    return Path(text).expanduser()
+    return Path(os.path.expanduser(text))  # unlike Path's own, it takes any name
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:

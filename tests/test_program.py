@@ -187,6 +187,9 @@ def test_a_tilde_is_the_home_folder_behind_an_equals_sign_as_well(monkeypatch, t
         needed = {export: ["--to=onnx"], digit_reader.__main__: ["x"], far_ground: ["x"]}
         args = program.parse_args([*needed.get(program, []), "--weights=~/w.pth"])
         assert Path(args.weights) == tmp_path / "w.pth"
+        unknown = Path("~nobody-has-this-name", "w.pth")
+        args = program.parse_args([*needed.get(program, []), f"--weights={unknown}"])
+        assert Path(args.weights) == unknown
 
 
 WRONG_ARGUMENTS = """--epochs=0  --epochs=20  --epochs=two  --epochs=nan  --batch-size=0
